@@ -1,1 +1,15 @@
-return 0;
+using System.CommandLine;
+using Emova;
+
+// One command per stage; each lives in Commands/ and adds itself here.
+RootCommand root = new("Trains EMOVA-Tiny from nothing: data, speech, vision, language, and the three stages of the paper.");
+
+try
+{
+    return root.Parse(args).Invoke(new InvocationConfiguration { EnableDefaultExceptionHandler = false });
+}
+catch (EmovaException error)
+{
+    Console.Error.WriteLine(error.Message);
+    return 2;
+}

@@ -1,0 +1,171 @@
+using System.Diagnostics;
+using System.Globalization;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Emova.Training.Infrastructure;
+
+/// <summary>What one training step hands back: the loss to differentiate, values to log, and how much data it covered.</summary>
+/// <param name="Loss">Scalar; differentiated by the loop.</param>
+/// <param name="Metrics">Scalars to average between log lines; the loss itself is logged as "loss".</param>
+/// <param name="Amount">Seconds of audio, tokens, images: whatever <see cref="TrainingLoop.Unit"/> says.</param>
+public readonly record struct StepResult(Tensor Loss, IReadOnlyList<KeyValuePair<string, Tensor>> Metrics, double Amount);
+
+/// <summary>Settings every stage has.</summary>
+public record LoopSettings
+{
+    public int Seed { get; set; } = 1;
+
+    /// <summary>Length of the run; the learning-rate schedule ends here.</summary>
+    public long TotalSteps { get; set; } = 1000;
+
+    public double LearningRate { get; set; } = 1e-3;
+
+    public long WarmupSteps { get; set; } = 50;
+
+    public double ClipNorm { get; set; } = 5;
+
+    public int LogEvery { get; set; } = 20;
+
+    public int EvaluateEvery { get; set; } = 500;
+
+    public double CheckpointSeconds { get; set; } = 120;
+}
+
+/// <summary>
+/// Runs steps with a schedule, logging, checkpoints and Ctrl-C. All randomness of a step comes from (seed, step): the torch
+/// generator is re-seeded before each step and the callback derives its data from the step number, so a resumed run is
+/// identical to one that was never stopped.
+/// </summary>
+public sealed class TrainingLoop(RunFolder folder, ParameterStore weights, AdamW optimizer, LoopSettings settings)
+{
+    /// <summary>Unit of <see cref="StepResult.Amount"/> in the progress line.</summary>
+    public string Unit { get; init; } = "items";
+
+    /// <summary>Where progress lines go.</summary>
+    public TextWriter Output { get; init; } = Console.Out;
+
+    /// <summary>Stops after this many steps in this process although the schedule is longer (for tests and time slices).</summary>
+    public long? StopAfter { get; init; }
+
+    /// <summary>Learning rate as a function of the step; the default is warm-up and cosine from the settings.</summary>
+    public Func<long, double>? Rate { get; init; }
+
+    /// <summary>Mixes a seed and a step to the seed of that step's generators.</summary>
+    public static int StepSeed(int seed, long step) => (int)(((ulong)seed * 0x9E3779B97F4A7C15UL + (ulong)step * 0xBF58476D1CE4E5B9UL) >> 33);
+
+    /// <summary>Trains until the schedule ends or Ctrl-C. Returns true when the run is complete.</summary>
+    /// <param name="trainStep">Computes the loss of a step; all its tensors are released afterwards.</param>
+    /// <param name="evaluate">Returns values to log; called every <see cref="LoopSettings.EvaluateEvery"/> steps and at the end.</param>
+    public bool Run(Func<long, StepResult> trainStep, Func<long, IEnumerable<KeyValuePair<string, double>>>? evaluate = null)
+    {
+        LearningRateSchedule schedule = new(settings.LearningRate, settings.TotalSteps, settings.WarmupSteps);
+        RunFolder.State state = folder.Resume(weights, optimizer) ?? new(0, settings.Seed, settings.TotalSteps, 0);
+        if (state.Seed != settings.Seed || state.TotalSteps != settings.TotalSteps)
+            throw new EmovaException($"{folder.Path}: was started with seed {state.Seed} and {state.TotalSteps} steps; delete the folder to start anew");
+        long step = state.Step, last = Math.Min(settings.TotalSteps, StopAfter is long slice ? step + slice : long.MaxValue);
+        Output.WriteLine($"{Path.GetFileName(folder.Path)}: {weights.Count / 1e6:F2} M parameters, {(step == 0 ? "start" : $"resumed at step {step}")} of {settings.TotalSteps}");
+
+        using MetricsLog log = new(folder.Path, step);
+        using Interruption interruption = new();
+        Stopwatch watch = Stopwatch.StartNew();
+        Averages averages = new();
+        double savedAt = 0;
+        while (step < last && !interruption.Requested)
+        {
+            double rate = Rate?.Invoke(step) ?? schedule.At(step);
+            using (NewDisposeScope())
+            {
+                random.manual_seed(StepSeed(settings.Seed, step));
+                StepResult result = trainStep(step);
+                optimizer.ZeroGradients();
+                result.Loss.backward();
+                double norm = optimizer.Step(rate, settings.ClipNorm);
+                averages.Add("loss", result.Loss.item<float>());
+                averages.Add("gradient_norm", norm);
+                foreach ((string name, Tensor value) in result.Metrics) averages.Add(name, value.item<float>());
+                averages.Amount += result.Amount;
+            }
+            step++;
+
+            if (step % settings.LogEvery == 0 || step == last)
+            {
+                double perSecond = averages.Amount / Math.Max(1e-3, watch.Elapsed.TotalSeconds - averages.Since);
+                TimeSpan left = TimeSpan.FromSeconds((settings.TotalSteps - step) * (watch.Elapsed.TotalSeconds - averages.Since) / Math.Max(1, averages.Steps));
+                Output.WriteLine(string.Create(CultureInfo.InvariantCulture,
+                    $"{DateTime.Now:HH:mm:ss} step {step}/{settings.TotalSteps} lr {rate:E1} {averages} | {perSecond:F0} {Unit}/s, {left:hh\\:mm\\:ss} left"));
+                log.Write(step, averages.Values.Append(new("learning_rate", rate)).Append(new($"{Unit}_per_second", perSecond)));
+                averages = new() { Since = watch.Elapsed.TotalSeconds };
+            }
+            if (evaluate is not null && (step % settings.EvaluateEvery == 0 || step == settings.TotalSteps))
+            {
+                List<KeyValuePair<string, double>> values = [.. evaluate(step)];
+                Output.WriteLine($"{DateTime.Now:HH:mm:ss} step {step} evaluation: " + string.Join(" ", values.Select(v => string.Create(CultureInfo.InvariantCulture, $"{v.Key} {v.Value:G4}"))));
+                log.Write(step, values);
+                averages.Since = watch.Elapsed.TotalSeconds;
+            }
+            if (watch.Elapsed.TotalSeconds - savedAt >= settings.CheckpointSeconds && step < last)
+            {
+                Save(step, state.Seconds + watch.Elapsed.TotalSeconds);
+                savedAt = watch.Elapsed.TotalSeconds;
+            }
+        }
+        if (step > state.Step) Save(step, state.Seconds + watch.Elapsed.TotalSeconds);
+        Output.WriteLine(step == settings.TotalSteps
+            ? string.Create(CultureInfo.InvariantCulture, $"finished after {state.Seconds + watch.Elapsed.TotalSeconds:F0} s of training")
+            : $"stopped at step {step} of {settings.TotalSteps}; run the same command again to go on");
+        return step == settings.TotalSteps;
+    }
+
+    private void Save(long step, double seconds) => folder.Save(weights, optimizer, new(step, settings.Seed, settings.TotalSteps, seconds));
+
+    private sealed class Averages
+    {
+        private readonly Dictionary<string, (double Sum, int Count)> _sums = [];
+
+        public double Since { get; set; }
+
+        public double Amount { get; set; }
+
+        public int Steps => _sums.TryGetValue("loss", out (double Sum, int Count) loss) ? loss.Count : 0;
+
+        public IEnumerable<KeyValuePair<string, double>> Values => _sums.Select(pair => new KeyValuePair<string, double>(pair.Key, pair.Value.Sum / pair.Value.Count));
+
+        public void Add(string name, double value)
+        {
+            (double sum, int count) = _sums.GetValueOrDefault(name);
+            _sums[name] = (sum + value, count + 1);
+        }
+
+        public override string ToString() => string.Join(" ", Values.Select(v => string.Create(CultureInfo.InvariantCulture, $"{v.Key} {v.Value:G4}")));
+    }
+
+    /// <summary>Turns the first Ctrl-C (or a polite kill) into a request to save and stop.</summary>
+    private sealed class Interruption : IDisposable
+    {
+        private readonly System.Runtime.InteropServices.PosixSignalRegistration[] _registrations;
+        private volatile bool _requested;
+
+        public Interruption()
+        {
+            void Handle(System.Runtime.InteropServices.PosixSignalContext context)
+            {
+                context.Cancel = !_requested;
+                _requested = true;
+            }
+
+            _registrations =
+            [
+                System.Runtime.InteropServices.PosixSignalRegistration.Create(System.Runtime.InteropServices.PosixSignal.SIGINT, Handle),
+                System.Runtime.InteropServices.PosixSignalRegistration.Create(System.Runtime.InteropServices.PosixSignal.SIGTERM, Handle),
+            ];
+        }
+
+        public bool Requested => _requested;
+
+        public void Dispose()
+        {
+            foreach (System.Runtime.InteropServices.PosixSignalRegistration registration in _registrations) registration.Dispose();
+        }
+    }
+}

@@ -1,0 +1,138 @@
+using System.Text.Json.Nodes;
+using Emova.Training.Infrastructure;
+using TorchSharp;
+using Xunit;
+using static TorchSharp.torch;
+
+namespace Emova.Training.Tests;
+
+public sealed class InfrastructureTests : IDisposable
+{
+    private readonly string _folder = Directory.CreateTempSubdirectory("emova-train").FullName;
+
+    public void Dispose() => Directory.Delete(_folder, recursive: true);
+
+    private sealed class Nested
+    {
+        public double Weight { get; set; } = 1;
+    }
+
+    private sealed record Settings : LoopSettings
+    {
+        public Nested Noise { get; set; } = new();
+
+        public List<int> Levels { get; set; } = [];
+    }
+
+    [Fact]
+    public void ConfigurationReadsYamlAndOverrides()
+    {
+        string path = Path.Combine(_folder, "stage.yaml");
+        File.WriteAllText(path, "total_steps: 12\nlevels: [8, 5]\nnoise:\n  weight: 0.5\n");
+        Settings settings = StageConfig.Load<Settings>(path, ["learning_rate=0.25", "noise.weight=2"]);
+        Assert.Equal((12L, 0.25, 2.0), (settings.TotalSteps, settings.LearningRate, settings.Noise.Weight));
+        Assert.Equal([8, 5], settings.Levels);
+    }
+
+    [Theory]
+    [InlineData("total_step: 3", "'total_step'")]
+    [InlineData("noise:\n  wait: 3", "'noise.wait'")]
+    [InlineData("total_steps: many", "stage.yaml")]
+    public void WrongConfigurationIsNamed(string yaml, string expected)
+    {
+        string path = Path.Combine(_folder, "stage.yaml");
+        File.WriteAllText(path, yaml);
+        Assert.Contains(expected, Assert.Throws<EmovaException>(() => StageConfig.Load<Settings>(path)).Message);
+    }
+
+    [Fact]
+    public void ResumedRunIsBitIdentical()
+    {
+        float[] straight = Train("straight", 7);
+        Train("pieces", 3);
+        Train("pieces", 2);
+        Assert.Equal(straight, Train("pieces", null));
+        long[] steps = [.. File.ReadLines(Path.Combine(_folder, "pieces", "metrics.jsonl")).Select(line => JsonNode.Parse(line)!["step"]!.GetValue<long>())];
+        Assert.Equal([1, 2, 3, 4, 5, 6, 7], steps);
+    }
+
+    [Fact]
+    public void AnotherSeedOrLengthIsRefused()
+    {
+        Train("run", 2);
+        Assert.Contains("delete the folder", Assert.Throws<EmovaException>(() => Train("run", 1, seed: 9)).Message);
+    }
+
+    [Fact]
+    public void OptimizerMatchesTorch()
+    {
+        ParameterStore store = new();
+        random.manual_seed(3);
+        Tensor weight = store.Root.Normal("weight", 1, 5, 7);
+        using TorchSharp.Modules.Parameter twin = new(weight.detach().clone());
+        AdamW ours = new(store, 0.9, 0.98, 0.1);
+        using TorchSharp.Modules.AdamW theirs = optim.AdamW([twin], 0.01, 0.9, 0.98, 1e-8, 0.1);
+        for (int i = 0; i < 5; i++)
+        {
+            using DisposeScope scope = NewDisposeScope();
+            Tensor input = randn(7);
+            ours.ZeroGradients();
+            matmul(weight, input).pow(2).sum().backward();
+            ours.Step(0.01, double.PositiveInfinity);
+            theirs.zero_grad();
+            matmul(twin, input).pow(2).sum().backward();
+            theirs.step();
+        }
+        Assert.True((weight - twin).abs().max().item<float>() < 2e-6f);
+    }
+
+    [Fact]
+    public void ScheduleWarmsUpAndAnneals()
+    {
+        LearningRateSchedule schedule = new(1e-3, 100, 10, 0);
+        Assert.Equal(1e-4, schedule.At(0), 12);
+        Assert.Equal(1e-3, schedule.At(10), 12);
+        Assert.Equal(0, schedule.At(99), 12);
+        for (int i = 10; i < 99; i++) Assert.True(schedule.At(i) > schedule.At(i + 1));
+    }
+
+    [Fact]
+    public void EventFileHasValidFraming()
+    {
+        // Check value of CRC-32C for "123456789" is E3069283; TFRecord rotates it by 15 and adds a constant.
+        uint crc = 0xE3069283;
+        Assert.Equal(((crc >> 15) | (crc << 17)) + 0xa282ead8u, TensorBoardWriter.MaskedCrc("123456789"u8));
+        using (TensorBoardWriter writer = new(_folder, 0)) writer.Scalar(300, "loss", 1.5f);
+        byte[] file = File.ReadAllBytes(Directory.GetFiles(_folder, "events*").Single());
+        List<byte[]> records = [];
+        for (int at = 0; at < file.Length;)
+        {
+            int length = (int)BitConverter.ToUInt64(file, at);
+            Assert.Equal(TensorBoardWriter.MaskedCrc(file.AsSpan(at, 8)), BitConverter.ToUInt32(file, at + 8));
+            records.Add(file[(at + 12)..(at + 12 + length)]);
+            Assert.Equal(TensorBoardWriter.MaskedCrc(records[^1]), BitConverter.ToUInt32(file, at + 12 + length));
+            at += 16 + length;
+        }
+        Assert.Equal(2, records.Count);
+        byte[] tail = [0x10, 0xAC, 0x02, 0x2A, 13, 0x0A, 11, 0x0A, 4, .. "loss"u8, 0x15, 0, 0, 0xC0, 0x3F];
+        Assert.Equal(tail, records[1][9..]);
+    }
+
+    private float[] Train(string name, long? slice, int seed = 5)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        ParameterStore store = new();
+        random.manual_seed(seed);
+        Tensor first = store.Root.Normal("first", 0.3, 8, 4), second = store.Root.Push("head").Normal("second", 0.3, 1, 8);
+        LoopSettings settings = new() { Seed = seed, TotalSteps = 7, WarmupSteps = 2, LearningRate = 0.05, LogEvery = 1 };
+        TrainingLoop loop = new(new RunFolder(_folder, name), store, new AdamW(store), settings) { StopAfter = slice, Output = TextWriter.Null };
+        loop.Run(step =>
+        {
+            Tensor x = randn(16, 4); // the noise must be the same after a resume
+            Tensor hidden = nn.functional.dropout(matmul(x, first.t()).tanh(), 0.2, training: true);
+            Tensor loss = (matmul(hidden, second.t()).squeeze(1) - x.sum(1)).pow(2).mean();
+            return new StepResult(loss, [], 16);
+        });
+        return [.. ParameterStore.Values(first).ToArray(), .. ParameterStore.Values(second).ToArray()];
+    }
+}

@@ -1,0 +1,10 @@
+using System.Runtime.CompilerServices;
+using Emova.Training.Runtime;
+
+namespace Emova.Training.Tests;
+
+internal static class TorchSetup
+{
+    [ModuleInitializer]
+    internal static void Prepare() => LibTorchLoader.EnsureLoadable();
+}
