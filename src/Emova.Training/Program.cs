@@ -1,8 +1,12 @@
 using System.CommandLine;
 using Emova;
+using Emova.Training.Commands;
 
 // One command per stage; each lives in Commands/ and adds itself here.
-RootCommand root = new("Trains EMOVA-Tiny from nothing: data, speech, vision, language, and the three stages of the paper.");
+RootCommand root = new("Trains EMOVA-Tiny from nothing: data, speech, vision, language, and the three stages of the paper.")
+{
+    SpeechEncoderCommand.Create(),
+};
 
 try
 {

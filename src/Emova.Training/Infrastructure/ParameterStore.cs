@@ -55,8 +55,11 @@ public sealed class ParameterStore
     /// <summary>Writes all tensors as float32.</summary>
     public void Save(string path) => SafetensorsWriter.Write(path, Export());
 
-    /// <summary>Reads every tensor; <paramref name="prefix"/> is put before each name. Missing, unexpected or misshapen tensors are errors.</summary>
-    public void Load(string path, string prefix = "")
+    /// <summary>
+    /// Reads every tensor; <paramref name="prefix"/> is put before each name. Missing, unexpected or misshapen tensors are
+    /// errors; names in <paramref name="ignored"/> may be in the file without a counterpart here.
+    /// </summary>
+    public void Load(string path, string prefix = "", params IEnumerable<string> ignored)
     {
         using SafetensorsFile file = SafetensorsFile.Open(path);
         foreach ((string name, Tensor tensor) in _parameters.Concat(_constants))
@@ -66,7 +69,7 @@ public sealed class ParameterStore
                 throw new EmovaException($"{path}: tensor '{prefix + name}' has shape {info.ShapeText}, expected [{string.Join(", ", tensor.shape)}]");
             file.ReadFloat32(prefix + name, Values(tensor));
         }
-        string? extra = file.Tensors.Keys.FirstOrDefault(name => name.StartsWith(prefix, StringComparison.Ordinal) && !_names.Contains(name[prefix.Length..]));
+        string? extra = file.Tensors.Keys.FirstOrDefault(name => name.StartsWith(prefix, StringComparison.Ordinal) && !_names.Contains(name[prefix.Length..]) && !ignored.Contains(name[prefix.Length..]));
         if (extra is not null) throw new EmovaException($"{path}: unexpected tensor '{extra}'");
     }
 
