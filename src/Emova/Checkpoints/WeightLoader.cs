@@ -1,4 +1,5 @@
 using System.Text;
+using Emova.Numerics;
 
 namespace Emova.Checkpoints;
 
@@ -72,6 +73,32 @@ public sealed class WeightLoader
 
     /// <summary>Like <see cref="Get"/> for a tensor that a checkpoint may leave out; null when it is absent.</summary>
     public float[]? GetOptional(string name, params ReadOnlySpan<long> shape) => Contains(name) ? Get(name, shape) : null;
+
+    /// <summary>Reads and packs <c>name.weight</c> (outputs, inputs) and, if wanted, <c>name.bias</c> (outputs).</summary>
+    public LinearWeight GetLinear(string name, int outputs, int inputs, bool bias = true) => LinearWeight.Pack(
+        Get($"{name}.weight", outputs, inputs), outputs, inputs, bias ? Get($"{name}.bias", outputs) : default);
+
+    /// <summary>
+    /// Like <see cref="GetLinear"/> for several layers with the same input, packed as one with their outputs one after the other.
+    /// </summary>
+    public LinearWeight GetFusedLinear(int inputs, bool bias, params ReadOnlySpan<(string Name, int Outputs)> parts)
+    {
+        int outputs = 0;
+        foreach ((_, int count) in parts)
+            outputs += count;
+        float[] weight = new float[checked(outputs * inputs)];
+        float[] biases = new float[bias ? outputs : 0];
+        int row = 0;
+        foreach ((string name, int count) in parts)
+        {
+            Get($"{name}.weight", count, inputs).CopyTo(weight, row * inputs);
+            if (bias)
+                Get($"{name}.bias", count).CopyTo(biases, row);
+            row += count;
+        }
+
+        return LinearWeight.Pack(weight, outputs, inputs, biases);
+    }
 
     /// <summary>Accepts a tensor, or everything below <c>name.</c>, without reading it (training-only buffers).</summary>
     public void Ignore(string name)

@@ -73,6 +73,17 @@ public sealed unsafe class LinearWeight
         return new LinearWeight(packed, packedBias, outputs, inputs);
     }
 
+    /// <summary>Copies row <paramref name="output"/> of W, so that a tied output head also serves as the embedding table.</summary>
+    /// <param name="output">Row, 0 to Outputs - 1.</param>
+    /// <param name="row">Receives Inputs values.</param>
+    public void CopyRow(int output, Span<float> row)
+    {
+        if ((uint)output >= (uint)Outputs) throw new ArgumentOutOfRangeException(nameof(output), output, $"rows are 0 to {Outputs - 1}");
+        ReadOnlySpan<float> panel = panels.AsSpan(output / PanelWidth * Inputs * PanelWidth, Inputs * PanelWidth);
+        for (int i = 0; i < Inputs; i++)
+            row[i] = panel[i * PanelWidth + output % PanelWidth];
+    }
+
     /// <summary>y[r] = W x[r] + b for every row r. Rows of x may overlap, which makes a convolution without dilation over
     /// (T, C) data one call with <paramref name="rowStride"/> = stride * C and inputs = kernel * C.</summary>
     /// <param name="x">Input; row r starts at r * <paramref name="rowStride"/>.</param>
