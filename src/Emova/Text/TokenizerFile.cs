@@ -12,7 +12,7 @@ internal sealed class TokenizerFile
     private const string DefaultPattern = @"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+";
 
     /// <summary>A hostile pattern may need exponential time; ordinary ones need microseconds.</summary>
-    private static readonly TimeSpan PatternTimeout = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan PatternTimeout = TimeSpan.FromSeconds(2);
 
     private readonly JsonElement _root;
 

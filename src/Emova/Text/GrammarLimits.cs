@@ -1,0 +1,6 @@
+namespace Emova.Text;
+
+/// <summary>Upper bounds on the free parts of a reply. A token that crosses a bound is still finished.</summary>
+/// <param name="TextBytes">Bytes of each text.</param>
+/// <param name="Units">Speech units.</param>
+public sealed record GrammarLimits(int TextBytes = 1024, int Units = 4096);
