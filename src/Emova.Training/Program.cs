@@ -6,6 +6,8 @@ using Emova.Training.Commands;
 RootCommand root = new("Trains EMOVA-Tiny from nothing: data, speech, vision, language, and the three stages of the paper.")
 {
     SpeechEncoderCommand.Create(),
+    EncodeCommand.Create(),
+    SpeechDecoderCommand.Create(),
 };
 
 try
