@@ -1,0 +1,45 @@
+using Emova.Checkpoints;
+using Emova.Models.Language;
+using Emova.Models.Vision;
+
+namespace Emova.Models;
+
+/// <summary>Dimensions of all parts of an <see cref="EmovaModel"/>, from <c>config.json</c>.</summary>
+public sealed record EmovaConfig
+{
+    /// <summary>The language model.</summary>
+    public required Qwen2Config Language { get; init; }
+
+    /// <summary>The vision encoder; null for a model without sight.</summary>
+    public Qwen2VisionConfig? Vision { get; init; }
+
+    /// <summary>Linear layers of the projector.</summary>
+    public int ProjectorDepth { get; init; } = 2;
+
+    /// <summary>
+    /// Reads a configuration with one section per part (<c>text_config</c>, <c>vision_config</c>, ...), or of the origin format,
+    /// where the language model's keys are at the root and the other sections are <c>mm_vision_tower</c> and <c>mm_projector</c>.
+    /// </summary>
+    /// <exception cref="EmovaException">A value is missing, out of range or not supported.</exception>
+    public static EmovaConfig Read(ConfigSection config)
+    {
+        ConfigSection? projector = Find(config, "mm_projector_config", "mm_projector");
+        EmovaConfig result = new()
+        {
+            Language = Qwen2Config.Read(Find(config, "text_config") ?? config),
+            Vision = Find(config, "vision_config", "mm_vision_tower") is { } vision ? Qwen2VisionConfig.Read(vision) : null,
+        };
+        return projector is null ? result : result with { ProjectorDepth = MlpProjector.ReadDepth(projector) };
+    }
+
+    private static ConfigSection? Find(ConfigSection config, params ReadOnlySpan<string> names)
+    {
+        foreach (string name in names)
+        {
+            if (config.Has(name))
+                return config.Section(name);
+        }
+
+        return null;
+    }
+}

@@ -1,0 +1,87 @@
+using Emova.Checkpoints;
+using Emova.Media;
+using Emova.Models.Language;
+using Emova.Models.Vision;
+using Emova.Text;
+
+namespace Emova.Models;
+
+/// <summary>
+/// EMOVA (arXiv 2409.18042): a language model that sees through a vision encoder and projector, whose features take the place of
+/// image placeholders, and that reads and writes speech as discrete units of its vocabulary.
+/// Weights are read only: one model serves any number of conversations.
+/// </summary>
+public sealed class EmovaModel
+{
+    private EmovaModel(ConfigSection config, WeightLoader weights)
+    {
+        EmovaConfig dimensions = EmovaConfig.Read(config);
+        Language = Qwen2Model.Load(dimensions.Language, weights);
+        if (dimensions.Vision is Qwen2VisionConfig vision)
+        {
+            WeightLoader model = weights.Push("model");
+            Vision = Qwen2VisionTransformer.Load(vision, model.Push("vision_tower").Push("vision_tower"));
+            Projector = MlpProjector.Load(
+                dimensions.ProjectorDepth, vision.HiddenSize, dimensions.Language.HiddenSize, model.Push("mm_projector"));
+            ImageProcessor = vision.CreateImageProcessor();
+        }
+
+        weights.Finish();
+    }
+
+    /// <summary>The language model.</summary>
+    public Qwen2Model Language { get; }
+
+    /// <summary>The vision encoder, or null for a model without sight.</summary>
+    public Qwen2VisionTransformer? Vision { get; }
+
+    /// <summary>Vision tokens to language model width; null without <see cref="Vision"/>.</summary>
+    public MlpProjector? Projector { get; }
+
+    /// <summary>Picture preprocessing; null without <see cref="Vision"/>.</summary>
+    public Qwen2ImageProcessor? ImageProcessor { get; }
+
+    /// <summary>Loads all parts of a model.</summary>
+    /// <param name="folder">The model folder; it may be closed afterwards.</param>
+    /// <exception cref="EmovaException">The configuration or the weights are missing, damaged or do not fit each other.</exception>
+    public static EmovaModel Load(ModelFolder folder) => new(folder.Config, new WeightLoader(folder.OpenWeights()));
+
+    /// <summary>Turns a picture into vectors that take the place of its placeholder.</summary>
+    /// <returns>(tokens, Language.HiddenSize).</returns>
+    /// <exception cref="EmovaException">The model has no vision encoder, or the picture is too narrow.</exception>
+    public float[] EncodeImage(RgbImage image) => EncodePatches(
+        [(ImageProcessor ?? throw new EmovaException("this model has no vision encoder")).Process(image)])[0];
+
+    /// <summary>Encodes preprocessed pictures in one pass.</summary>
+    /// <returns>For each picture (tokens, Language.HiddenSize).</returns>
+    public IReadOnlyList<float[]> EncodePatches(IReadOnlyList<ImagePatches> images)
+    {
+        if (Vision is null || Projector is null)
+            throw new EmovaException("this model has no vision encoder");
+        float[] projected = Projector.Forward(Vision.Encode(images));
+        List<float[]> features = [];
+        int start = 0;
+        foreach (ImagePatches image in images)
+        {
+            int length = Vision.TokenCount(image) * Projector.Outputs;
+            features.Add(projected[start..(start + length)]);
+            start += length;
+        }
+
+        return features;
+    }
+
+    /// <summary>Embeds a prompt whose <see cref="ImagePlaceholder.Id"/> entries are replaced by the features of the pictures, in order.</summary>
+    /// <param name="ids">Token ids and placeholders.</param>
+    /// <param name="imageFeatures">One result of <see cref="EncodeImage"/> per placeholder.</param>
+    /// <returns>(T, Language.HiddenSize), ready for <see cref="Qwen2Model"/>.</returns>
+    /// <exception cref="EmovaException">The number of placeholders differs from the number of pictures.</exception>
+    public float[] EmbedPrompt(ReadOnlySpan<int> ids, IReadOnlyList<float[]> imageFeatures)
+    {
+        int placeholders = ids.Count(ImagePlaceholder.Id), dim = Language.Config.HiddenSize;
+        if (placeholders != imageFeatures.Count)
+            throw new EmovaException($"the prompt has {placeholders} image placeholders, but {imageFeatures.Count} pictures were given");
+        SplicedBatch plan = ImageSplice.Plan([ids.ToArray()], null, null, [.. imageFeatures.Select(f => f.Length / dim)]);
+        return ImageSplice.Gather(plan, imageFeatures.SelectMany(f => f).ToArray(), Language.Embed, dim);
+    }
+}

@@ -1,0 +1,141 @@
+using System.Text.Json.Nodes;
+using Emova.Checkpoints;
+using Emova.Media;
+using Emova.Models;
+using Emova.Models.Language;
+using Xunit;
+
+namespace Emova.Tests.Models;
+
+public class EmovaModelTests
+{
+    private const double Tolerance = 1e-4;
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void PictureAndPromptToLogitsMatchTheReference(bool originFormat)
+    {
+        using FixtureCase fixture = Fixtures.Open("emova_e2e");
+        using TinyModelFolder folder = new(fixture, originFormat);
+        EmovaModel model = Load(folder);
+        float[] embeddings = EmbedPrompt(model, fixture);
+        fixture.AssertClose("inputs_embeds", embeddings, Tolerance);
+
+        int count = embeddings.Length / model.Language.Config.HiddenSize;
+        float[] logits = new float[count * model.Language.Config.VocabSize];
+        model.Language.Forward(model.Language.CreateCache(count), embeddings, logits);
+        double error = fixture.AssertClose("logits", logits, Tolerance);
+        fixture.AssertClose("train.logits", logits, Tolerance);
+        TestContext.Current.TestOutputHelper?.WriteLine($"logits: largest error {error:g3}");
+    }
+
+    [Fact]
+    public void ImageFeaturesAndPreprocessingMatchTheReference()
+    {
+        using FixtureCase fixture = Fixtures.Open("emova_e2e");
+        using TinyModelFolder folder = new(fixture);
+        EmovaModel model = Load(folder);
+        RgbImage image = ImageFile.Load(fixture.PathOf("scene.png"));
+        ImagePatches patches = model.ImageProcessor!.Process(image);
+        Assert.Equal(fixture.Inputs.ReadInt64("image_grid_thw"), new long[] { 1, patches.GridHeight, patches.GridWidth });
+        Closeness.Assert("pixel_values", fixture.Inputs.ReadFloat32("pixel_values"), patches.Rows, 1e-5);
+        fixture.AssertClose("image_features.0", model.EncodeImage(image), Tolerance);
+    }
+
+    [Fact]
+    public void GreedyAnswerMatchesTheReference()
+    {
+        using FixtureCase fixture = Fixtures.Open("emova_e2e");
+        using TinyModelFolder folder = new(fixture);
+        folder.Shard(); // the same weights from two files
+        EmovaModel model = Load(folder);
+        long[] expected = fixture.Outputs.ReadInt64("decode.tokens");
+        KvCache cache = model.Language.CreateCache(64);
+        float[] logits = new float[model.Language.Config.VocabSize];
+        List<float> all = [];
+        List<long> tokens = [];
+        model.Language.Forward(cache, EmbedPrompt(model, fixture), logits);
+        all.AddRange(logits);
+        while (tokens.Count < expected.Length)
+        {
+            tokens.Add(logits.Index().MaxBy(pair => pair.Item).Index);
+            model.Language.Forward(cache, [(int)tokens[^1]], logits);
+            all.AddRange(logits);
+        }
+
+        Assert.Equal(expected, tokens);
+        Assert.Equal(fixture.Outputs.ReadInt64("generate.tokens"), tokens);
+        fixture.AssertClose("decode.logits", all.ToArray(), Tolerance);
+    }
+
+    [Fact]
+    public void DifferencesBetweenConfigurationAndWeightsAreListed()
+    {
+        using FixtureCase fixture = Fixtures.Open("emova_e2e");
+        using TinyModelFolder folder = new(fixture);
+        folder.Config["text_config"]!["num_hidden_layers"] = 3;
+        folder.Config["text_config"]!["intermediate_size"] = 71;
+        folder.Config["vision_config"]!["depth"] = 1;
+        folder.WriteConfig();
+        string message = Assert.Throws<EmovaException>(() => Load(folder)).Message;
+        Assert.Contains("12 missing: model.layers.2.input_layernorm.weight [48]", message);
+        Assert.Contains("model.layers.0.mlp.gate_proj.weight is [72, 48], expected [71, 48]", message);
+        Assert.Contains("12 unexpected: model.vision_tower.vision_tower.blocks.1.", message);
+        Assert.DoesNotContain('\n', message);
+    }
+
+    [Fact]
+    public void PromptsNeedOnePicturePerPlaceholder()
+    {
+        using FixtureCase fixture = Fixtures.Open("emova_e2e");
+        using TinyModelFolder folder = new(fixture);
+        EmovaModel model = Load(folder);
+        float[] features = new float[2 * 48];
+        Assert.Contains("2 image placeholders, but 1 pictures", Assert.Throws<EmovaException>(() => model.EmbedPrompt([-200, 1, -200], [features])).Message);
+        Assert.Contains("0 image placeholders, but 1 pictures", Assert.Throws<EmovaException>(() => model.EmbedPrompt([1], [features])).Message);
+        Assert.Equal(5 * 48, model.EmbedPrompt([-200, 1, -200], [features, features]).Length);
+    }
+
+    [Fact]
+    public void ModelsWithoutVisionSaySo()
+    {
+        using FixtureCase fixture = Fixtures.Open("llm_qwen2_tied");
+        using TemporaryFolder folder = new();
+        File.WriteAllText(folder["config.json"], new JsonObject { ["text_config"] = JsonNode.Parse(fixture.Config.GetRawText()) }.ToJsonString());
+        File.Copy(fixture.PathOf("weights.safetensors"), folder["model.safetensors"]);
+        using ModelFolder opened = ModelFolder.Open(folder.Folder);
+        EmovaModel model = EmovaModel.Load(opened);
+        Assert.Contains("no vision encoder", Assert.Throws<EmovaException>(() => model.EncodeImage(new RgbImage(1, 1, new byte[3]))).Message);
+    }
+
+    [Fact]
+    public void InspectionCountsWithoutLoading()
+    {
+        using FixtureCase fixture = Fixtures.Open("emova_e2e");
+        using TinyModelFolder folder = new(fixture);
+        using ModelFolder opened = ModelFolder.Open(folder.Folder);
+        ModelInspection inspection = ModelInspector.Inspect(opened, contextLength: 100);
+        Assert.Equal(131128, inspection.Parameters); // the number recorded with the case
+        Assert.Equal(131128 * 4, inspection.WeightBytes);
+        Assert.Equal(["language", "projector", "vision"], inspection.Parts.Select(part => part.Name).Order());
+        Assert.Equal(48 * 40 + 48 + 48 * 48 + 48, inspection.Parts.Single(part => part.Name == "projector").Parameters);
+        EmovaModel model = Load(folder);
+        Assert.Equal(model.Language.CreateCache(100).SizeInBytes, inspection.CacheBytes);
+        Assert.Contains("1 to 4096", Assert.Throws<EmovaException>(() => ModelInspector.Inspect(opened, 4097)).Message);
+    }
+
+    private static EmovaModel Load(TinyModelFolder folder)
+    {
+        using ModelFolder opened = ModelFolder.Open(folder.Folder);
+        return EmovaModel.Load(opened);
+    }
+
+    private static float[] EmbedPrompt(EmovaModel model, FixtureCase fixture)
+    {
+        long[] grid = fixture.Inputs.ReadInt64("image_grid_thw");
+        ImagePatches patches = new(fixture.Inputs.ReadFloat32("pixel_values"), (int)grid[1], (int)grid[2]);
+        int[] ids = [.. fixture.Inputs.ReadInt64("input_ids").Select(id => (int)id)];
+        return model.EmbedPrompt(ids, model.EncodePatches([patches]));
+    }
+}

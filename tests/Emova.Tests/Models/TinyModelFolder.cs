@@ -1,0 +1,58 @@
+using System.Text.Json.Nodes;
+using Emova.Checkpoints;
+
+namespace Emova.Tests.Models;
+
+/// <summary>A real model folder made from the end-to-end golden case: its weights and a config.json with its dimensions.</summary>
+internal sealed class TinyModelFolder : IDisposable
+{
+    private readonly TemporaryFolder folder = new();
+
+    public TinyModelFolder(FixtureCase fixture, bool originFormat = false)
+    {
+        JsonObject language = Section(fixture, "language_model"), vision = Section(fixture, "vision");
+        foreach (var (key, value) in Section(fixture, "mm_vision_tower"))
+            vision[key] = value!.DeepClone();
+        language["model_type"] = originFormat ? "emova_qwen2" : "qwen2";
+        JsonObject config = originFormat ? language : new JsonObject { ["text_config"] = language };
+        config[originFormat ? "mm_vision_tower" : "vision_config"] = vision;
+        config[originFormat ? "mm_projector" : "mm_projector_config"] = Section(fixture, "mm_projector");
+        Config = config;
+        WriteConfig();
+        File.Copy(fixture.PathOf("weights.safetensors"), this["model.safetensors"]);
+    }
+
+    public JsonObject Config { get; }
+
+    public string Folder => folder.Folder;
+
+    public string this[string file] => folder[file];
+
+    public void WriteConfig() => File.WriteAllText(this["config.json"], Config.ToJsonString());
+
+    /// <summary>Replaces the weight file by two shards with an index.</summary>
+    public void Shard()
+    {
+        JsonObject map = [];
+        using (SafetensorsFile whole = SafetensorsFile.Open(this["model.safetensors"]))
+        {
+            foreach ((int i, TensorInfo[] tensors) in whole.Tensors.Values.Chunk(whole.Tensors.Count / 2 + 1).Index())
+            {
+                string name = $"model-{i + 1}-of-2.safetensors";
+                SafetensorsWriter.Write(this[name], tensors.Select(t => new TensorData(t.Name, t.DType, [.. t.Shape], whole.ReadBytes(t.Name))));
+                foreach (TensorInfo tensor in tensors)
+                    map[tensor.Name] = name;
+            }
+        }
+
+        File.Delete(this["model.safetensors"]);
+        WriteIndex(map);
+    }
+
+    public void WriteIndex(JsonObject map) =>
+        File.WriteAllText(this["model.safetensors.index.json"], new JsonObject { ["weight_map"] = map }.ToJsonString());
+
+    public void Dispose() => folder.Dispose();
+
+    private static JsonObject Section(FixtureCase fixture, string name) => JsonNode.Parse(fixture.Config.GetProperty(name).GetRawText())!.AsObject();
+}
