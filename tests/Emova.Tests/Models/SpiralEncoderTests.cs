@@ -1,0 +1,177 @@
+using System.Text.Json;
+using Emova.Checkpoints;
+using Emova.Media;
+using Emova.Models.Speech;
+using Xunit;
+
+namespace Emova.Tests.Models;
+
+public sealed class SpiralEncoderTests
+{
+    [Fact]
+    public void StatesUnitsAndPhonesFromTheStoredFeaturesAreTheReference()
+    {
+        using FixtureCase golden = Fixtures.Open("s2u_basic");
+        SpiralEncoder encoder = Load(golden);
+        float[] stored = golden.Outputs.ReadFloat32("features");
+        long[] featureLengths = golden.Outputs.ReadInt64("features_len"), unitLengths = golden.Outputs.ReadInt64("encoder_len");
+        int rows = featureLengths.Length, frames = golden.ShapeOf("features")[2], phoneFrames = golden.ShapeOf("ctc_logits")[1];
+        Dictionary<string, List<float>> activations = [];
+        List<float> states = [], preQuant = [], bounded = [], codes = [], logits = [];
+        List<long> digits = [], units = [];
+        for (int b = 0; b < rows; b++)
+        {
+            float[] data = Transposed(stored.AsSpan(b * 128 * frames, 128 * frames), 128, frames);
+            LogMelFeatures features = new(data, 128, frames, (int)featureLengths[b]);
+            float[] rowStates = encoder.EncodeStates(features, (name, values) =>
+            {
+                if (!activations.TryGetValue(name, out List<float>? list)) activations[name] = list = [];
+                list.AddRange(Channels(name) is int channels ? Transposed(values, values.Length / channels, channels) : values.ToArray());
+            });
+            Assert.Equal(unitLengths[b], encoder.UnitCount(features));
+            states.AddRange(rowStates);
+            float[] z = encoder.PreQuantize(rowStates);
+            preQuant.AddRange(z);
+            int[] rowUnits = encoder.Units(rowStates);
+            units.AddRange(rowUnits.Select(u => (long)u));
+            for (int i = 0; i < z.Length; i++) bounded.Add(encoder.Quantizer.Bound(i % 4, z[i]));
+            foreach (int unit in rowUnits)
+            {
+                int[] unitDigits = new int[4];
+                float[] unitCodes = new float[4];
+                encoder.Quantizer.Digits(unit, unitDigits);
+                encoder.Quantizer.Codes(unit, unitCodes);
+                digits.AddRange(unitDigits.Select(d => (long)d));
+                codes.AddRange(unitCodes);
+            }
+
+            logits.AddRange(encoder.PhoneLogits(rowUnits.AsSpan(0, phoneFrames), (int)unitLengths[b]));
+        }
+
+        foreach ((string name, List<float> values) in activations) golden.AssertClose($"act.{name}", values.ToArray(), 5e-5);
+        Assert.Equal(7, activations.Count);
+        golden.AssertClose("encoder_out", states.ToArray(), 5e-5);
+        golden.AssertClose("pre_quant", preQuant.ToArray(), 5e-5);
+        golden.AssertClose("fsq_bounded", bounded.ToArray(), 2e-4);
+        golden.AssertClose("fsq_codes", codes.ToArray(), 1e-6);
+        Assert.Equal(golden.Outputs.ReadInt64("fsq_digits"), digits);
+        Assert.Equal(golden.Outputs.ReadInt64("unit_ids"), units);
+        golden.AssertClose("ctc_logits", logits.ToArray(), 5e-5);
+
+        // Transformer outputs are stored (B, T, C), the convolutions' outputs (B, C, T).
+        int? Channels(string name)
+        {
+            int[] shape = golden.ShapeOf($"act.{name}");
+            return name is "block_modules.3" or "block_modules.6" ? null : shape[1];
+        }
+    }
+
+    [Fact]
+    public void FilesBecomeTheReferencesUnitsAndText()
+    {
+        using FixtureCase golden = Fixtures.Open("s2u_basic");
+        using JsonDocument units = JsonDocument.Parse(File.ReadAllText(golden.PathOf("units.json")));
+        SpiralEncoder encoder = Load(golden);
+        JsonElement.ArrayEnumerator files = units.RootElement.GetProperty("files").EnumerateArray();
+        int b = 0;
+        foreach (JsonElement file in files)
+        {
+            AudioClip clip = WavFile.Read(golden.PathOf(file.GetString()!));
+            Assert.Equal(16000, clip.SampleRate);
+            LogMelFeatures features = encoder.Features(clip.Samples);
+            float[] states = encoder.EncodeStates(features);
+            golden.AssertClose($"single{b}.encoder_out", states, 2e-3);
+            int[] all = encoder.Units(states);
+            Assert.Equal(golden.Outputs.ReadInt64($"single{b}.unit_ids"), all.Select(u => (long)u));
+            // The reference's single-file path keeps the frames of the padding.
+            Assert.Equal(units.RootElement.GetProperty("single_unit_sequence")[b].GetString(), string.Join(' ', all));
+            int[] valid = encoder.Encode(clip.Samples);
+            Assert.Equal(all[..((clip.Samples.Length + 639) / 640)], valid);
+            b++;
+        }
+
+        // In a batch, the shorter row is followed by zeros instead of its mirror image.
+        float[] audio = golden.Inputs.ReadFloat32("audio");
+        long[] lengths = golden.Inputs.ReadInt64("audio_len");
+        for (b = 0; b < lengths.Length; b++)
+        {
+            LogMelFeatures features = encoder.Features(audio.AsSpan(b * audio.Length / lengths.Length, audio.Length / lengths.Length), (int)lengths[b]);
+            int[] row = encoder.Units(encoder.EncodeStates(features))[..encoder.UnitCount(features)];
+            Assert.Equal(units.RootElement.GetProperty("batch_unit_sequence")[b].GetString(), string.Join(' ', row));
+            (int[] collapsed, int[] runs) = SpeechUnits.Collapse(row);
+            Assert.Equal(units.RootElement.GetProperty("batch_reduced_unit_sequence")[b].GetString(), string.Join(' ', collapsed));
+            Assert.Equal(row.Length, runs.Sum());
+            string text = units.RootElement.GetProperty("reduced_as_tokens")[b].GetString()!;
+            Assert.Equal(text, SpeechUnits.ToText(collapsed));
+            Assert.Equal(collapsed, SpeechUnits.Parse(text));
+        }
+    }
+
+    [Theory]
+    [InlineData(16000, 25)]
+    [InlineData(16001, 26)]
+    [InlineData(48000, 75)]
+    [InlineData(52800, 83)]
+    [InlineData(257, 1)]
+    public void UnitCountIsTheCeilingOfSamplesOver640(int samples, int expected)
+    {
+        using FixtureCase golden = Fixtures.Open("s2u_basic");
+        Assert.Equal(expected, Load(golden).Encode(Noise(samples)).Length);
+    }
+
+    [Fact]
+    public void PaddingDoesNotChangeValidUnitStates()
+    {
+        using FixtureCase golden = Fixtures.Open("s2u_basic");
+        SpiralEncoder encoder = Load(golden);
+        LogMelFeatures features = encoder.Features(Noise(9000));
+        LogMelFeatures longer = features with { Data = [.. features.Data, .. new float[32 * 128]], Frames = features.Frames + 32 };
+        int count = encoder.UnitCount(features) * encoder.HiddenSize;
+        Assert.Equal(encoder.EncodeStates(features)[..count], encoder.EncodeStates(longer)[..count]);
+    }
+
+    [Fact]
+    public void ConfigurationsOutOfRangeAreRefused()
+    {
+        Refused("""{"features": 1}""", "features must be a whole number from 2 to 512");
+        Refused("""{"features": 80, "levels": []}""", "levels must be a list");
+        Refused("""{"features": 80, "levels": [8, 1]}""", "levels must hold whole numbers from 2 to 64");
+        Refused("""{"features": 80, "levels": [8, 8, 8, 8], "dec_filters": 8, "n_labels": 3}""", "blocks must be a list");
+        Refused(
+            """{"features": 80, "levels": [8], "dec_filters": 8, "n_labels": 3, "blocks": [{"filters": [8, 9], "conv_pos": 4, "conv_pos_groups": 3, "layers": 1, "ffn": 8, "heads": 2}]}""",
+            "must be a multiple of heads 2");
+
+        static void Refused(string json, string reason)
+        {
+            using JsonDocument document = JsonDocument.Parse(json);
+            ConfigSection section = new("config.json: speech_encoder_config", document.RootElement);
+            Assert.Contains(reason, Assert.Throws<EmovaException>(() => SpiralConfig.Read(section)).Message, StringComparison.Ordinal);
+        }
+    }
+
+    private static SpiralEncoder Load(FixtureCase golden)
+    {
+        SpiralConfig config = SpiralConfig.Read(new ConfigSection("s2u_basic/config.json: dims", golden.Config.GetProperty("dims")));
+        WeightLoader weights = new(golden.Weights);
+        SpiralEncoder encoder = SpiralEncoder.Load(config, weights);
+        weights.Finish();
+        return encoder;
+    }
+
+    private static float[] Noise(int samples)
+    {
+        Random random = new(samples);
+        return [.. Enumerable.Range(0, samples).Select(_ => random.NextSingle() - 0.5f)];
+    }
+
+    private static float[] Transposed(ReadOnlySpan<float> x, int rows, int columns)
+    {
+        float[] y = new float[x.Length];
+        for (int i = 0; i < rows; i++)
+        {
+            for (int j = 0; j < columns; j++) y[j * rows + i] = x[i * columns + j];
+        }
+
+        return y;
+    }
+}
