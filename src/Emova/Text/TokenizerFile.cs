@@ -88,7 +88,7 @@ internal sealed class TokenizerFile
             {
                 Merges = Merges,
                 ByteLevel = true,
-                PreTokenizer = new RegexPreTokenizer(pattern, null),
+                PreTokenizer = new RegexSplitter(pattern),
             });
         }
         catch (Exception exception) when (exception is ArgumentException or InvalidOperationException or KeyNotFoundException

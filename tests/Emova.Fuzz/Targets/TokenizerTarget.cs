@@ -25,7 +25,12 @@ public sealed class TokenizerTarget : IFuzzTarget
              "model":{"type":"BPE","dropout":null,"unk_token":null,"continuing_subword_prefix":"","end_of_word_suffix":"","fuse_unk":false,"byte_fallback":false,
                "vocab":{ {{vocabulary}} },"merges":["t h","th e"]} }
             """;
-        return [System.Text.Encoding.UTF8.GetBytes(json)];
+        return
+        [
+            System.Text.Encoding.UTF8.GetBytes(json),
+            // A pattern with empty matches: splitting must still end.
+            System.Text.Encoding.UTF8.GetBytes(json.Replace(" ?[^\\\\s\\\\p{L}\\\\p{N}]+", " ?[^\\\\s\\\\p{L}\\\\p{N}]*", StringComparison.Ordinal)),
+        ];
     }
 
     public static void Fuzz(ReadOnlySpan<byte> data)
