@@ -11,6 +11,7 @@ if (args.Length == 0)
 }
 return args[0] switch
 {
+    "wav" => Start<WavTarget>(),
     "safetensors" => Start<SafetensorsTarget>(),
     "image" => Start<ImageTarget>(),
     "tokenizer" => Start<TokenizerTarget>(),

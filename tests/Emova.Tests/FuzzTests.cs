@@ -8,6 +8,9 @@ namespace Emova.Tests;
 public sealed class FuzzTests
 {
     [Fact]
+    public void Wav_files() => Check<WavTarget>(3000);
+
+    [Fact]
     public void Safetensors_files() => Check<SafetensorsTarget>(1500);
 
     [Fact]
