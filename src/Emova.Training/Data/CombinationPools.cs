@@ -1,0 +1,144 @@
+namespace Emova.Training.Data;
+
+/// <summary>Things that appear together. <see cref="Horizontal"/> is null where the arrangement is free.</summary>
+public sealed record Combination(IReadOnlyList<PictureItem> Items, bool? Horizontal = null)
+{
+    /// <summary>One key for each unordered pair of things, and one for each colored shape.</summary>
+    public static string[] PairKeys(IReadOnlyList<PictureItem> items)
+    {
+        var keys = new List<string>();
+        for (int i = 0; i < items.Count; i++)
+        {
+            if (items[i].Group == "shape")
+                keys.Add(items[i].Name);
+            for (int j = i + 1; j < items.Count; j++)
+                keys.Add(string.CompareOrdinal(items[i].Name, items[j].Name) < 0 ? $"{items[i].Name}+{items[j].Name}" : $"{items[j].Name}+{items[i].Name}");
+        }
+        return [.. keys];
+    }
+}
+
+/// <summary>Sizes of the pools: they bound how many different sentences have to be rendered.</summary>
+public sealed class PoolSizes
+{
+    public int Pairs { get; set; } = 420;
+
+    public int ShapePairs { get; set; } = 110;
+
+    public int MixedPairs { get; set; } = 110;
+
+    public int Relations { get; set; } = 200;
+
+    public int ShapeRelations { get; set; } = 50;
+
+    public int Comparisons { get; set; } = 120;
+
+    public int Groups { get; set; } = 160;
+
+    public int Rows { get; set; } = 260;
+
+    public int DigitStrings { get; set; } = 420;
+
+    public int Meetings { get; set; } = 160;
+
+    /// <summary>Size of a held-out pool as a share of the training pool.</summary>
+    public double HeldOut { get; set; } = 0.25;
+}
+
+/// <summary>
+/// Fixed lists of things that may appear together, per split. Without them every picture of two things would need a
+/// sentence of its own, and every sentence has to be rendered.
+/// </summary>
+public sealed class CombinationPools
+{
+    private readonly Dictionary<string, string> _glyphs;
+    private readonly SplitRule _rule;
+    private readonly DeterministicRandom _random;
+    private readonly PoolSizes _sizes;
+    private readonly ShuffledCycle<PictureItem> _things;
+    private readonly PictureItem[] _countable;
+    private readonly PictureItem[] _shapes;
+
+    public CombinationPools(IReadOnlyList<Concept> concepts, SplitRule rule, PoolSizes sizes, DeterministicRandom random)
+    {
+        _glyphs = concepts.ToDictionary(c => c.Name, c => c.Glyph);
+        (_rule, _random, _sizes) = (rule, random, sizes);
+        _things = new ShuffledCycle<PictureItem>([.. concepts.Select(PictureComposer.Thing)], random);
+        _countable = [.. concepts.Where(c => c.Plural.Length > 0).Select(PictureComposer.Thing)];
+        _shapes = [.. from c in Lexicon.Colors from s in Lexicon.Shapes select PictureComposer.Shape(c, s)];
+        Pairs = Merge(Build(sizes.Pairs, () => new([_things.Next(), _things.Next()])),
+            Build(sizes.ShapePairs, () => new([AnyShape(), AnyShape()])),
+            Build(sizes.MixedPairs, () => new([_things.Next(), AnyShape()])));
+        Relations = Merge(Build(sizes.Relations, () => new([_things.Next(), _things.Next()], _random.Chance(0.5))),
+            Build(sizes.ShapeRelations, () => new([AnyShape(), AnyShape()], _random.Chance(0.5))));
+        Comparisons = Build(sizes.Comparisons, () => new([_things.Next(), _things.Next()]));
+        Groups = Build(sizes.Groups, () => NewGroups());
+        Rows = Build(sizes.Rows, () => new([_things.Next(), _things.Next(), _things.Next()]));
+        DigitStrings = Build(sizes.DigitStrings, () => new([Digit(), Digit(), Digit()]));
+        Meetings = Build(sizes.Meetings, () => new([_things.Next(), PictureComposer.FaceItem(_random.Pick(Lexicon.Emotions))]));
+    }
+
+    public IReadOnlyDictionary<string, List<Combination>> Pairs { get; }
+
+    public IReadOnlyDictionary<string, List<Combination>> Relations { get; }
+
+    public IReadOnlyDictionary<string, List<Combination>> Comparisons { get; }
+
+    public IReadOnlyDictionary<string, List<Combination>> Groups { get; }
+
+    public IReadOnlyDictionary<string, List<Combination>> Rows { get; }
+
+    public IReadOnlyDictionary<string, List<Combination>> DigitStrings { get; }
+
+    public IReadOnlyDictionary<string, List<Combination>> Meetings { get; }
+
+    public string Glyph(string concept) => _glyphs[concept];
+
+    public Combination Pick(IReadOnlyDictionary<string, List<Combination>> pool, string split, DeterministicRandom random) =>
+        random.Pick(pool[split]);
+
+    private PictureItem AnyShape() => _random.Pick(_shapes);
+
+    private PictureItem Digit()
+    {
+        int value = _random.Next(10);
+        return new PictureItem(Lexicon.Number(value), "", "number", null, "digit", Value: value);
+    }
+
+    private Combination NewGroups()
+    {
+        PictureItem a = _random.Pick(_countable), b = _random.Chance(0.8) ? _random.Pick(_countable) : AnyShape();
+        int n = _random.Between(1, 4);
+        return new([a with { Count = n }, b with { Count = _random.Between(1, Math.Min(4, 6 - n)) }]);
+    }
+
+    /// <summary>Draws combinations until every split has its share; the rule decides where each one belongs.</summary>
+    private Dictionary<string, List<Combination>> Build(int trainCount, Func<Combination> draw)
+    {
+        var pool = SplitRule.Splits.ToDictionary(s => s, _ => new List<Combination>());
+        int heldOut = Math.Max(12, (int)(trainCount * _sizes.HeldOut));
+        var seen = new HashSet<string>();
+        for (int tries = 0; tries < 1_000_000; tries++)
+        {
+            if (pool[SplitRule.Train].Count >= trainCount && pool[SplitRule.Validation].Count >= heldOut && pool[SplitRule.Test].Count >= heldOut)
+                return pool;
+            Combination c = draw();
+            if (c.Items[0].Group != "digit" && c.Items.Select(i => i.Noun).Distinct().Count() < c.Items.Count)
+                continue;
+            string? split = _rule.OfScene(Keys(c.Items));
+            if (split is null || pool[split].Count >= (split == SplitRule.Train ? trainCount : heldOut))
+                continue;
+            if (seen.Add(string.Join('+', c.Items.Select(i => i.Name))))
+                pool[split].Add(c);
+        }
+        throw new InvalidOperationException($"a pool of {trainCount} combinations could not be filled; choose smaller pools");
+    }
+
+    private static string[] Keys(IReadOnlyList<PictureItem> items) =>
+        items[0].Group == "digit" ? ["digits " + string.Concat(items.Select(i => i.Value))]
+        : items[^1].Group == "face" ? [$"{items[0].Name}+face {items[1].Name}"]
+        : Combination.PairKeys(items);
+
+    private static Dictionary<string, List<Combination>> Merge(params Dictionary<string, List<Combination>>[] pools) =>
+        SplitRule.Splits.ToDictionary(s => s, s => pools.SelectMany(p => p[s]).ToList());
+}

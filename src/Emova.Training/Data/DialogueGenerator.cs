@@ -1,0 +1,160 @@
+namespace Emova.Training.Data;
+
+/// <summary>Generates conversations of one split; every sentence and scene combination in them belongs to that split.</summary>
+public sealed class DialogueGenerator
+{
+    private static readonly (string Kind, double Weight)[] PictureKinds =
+    [
+        ("single", 24), ("shape", 7), ("count", 10), ("shape-count", 4), ("pair", 12), ("relation", 8), ("compare", 5),
+        ("groups", 6), ("row", 6), ("digit", 5), ("digits", 4), ("sum", 8), ("numbers", 3), ("face", 3), ("meeting", 3), ("bars", 6),
+    ];
+
+    private static readonly (string Kind, double Weight)[] DialogueKinds =
+    [
+        ("picture", 59), ("followup", 15), ("talk", 4), ("news", 7), ("wish", 8), ("echo", 2), ("sum", 5),
+    ];
+
+    private readonly string _split;
+    private readonly SplitRule _rule;
+    private readonly ulong _seed;
+    private readonly DeterministicRandom _random;
+    private readonly PictureComposer _composer;
+    private readonly PictureQuestions _questions;
+    private readonly SmallTalk _talk;
+
+    public DialogueGenerator(string split, IReadOnlyList<Concept> concepts, CombinationPools pools, SplitRule rule, ulong seed)
+    {
+        (_split, _rule, _seed) = (split, rule, seed);
+        _random = new DeterministicRandom(DeterministicRandom.Hash("dialogues " + split, seed));
+        _composer = new PictureComposer(concepts, pools, _random);
+        _questions = new PictureQuestions(concepts, _random);
+        _talk = new SmallTalk(concepts, _random);
+    }
+
+    public IEnumerable<Dialogue> Generate(int count)
+    {
+        for (int i = 0; i < count;)
+        {
+            string kind = Weighted(DialogueKinds);
+            Dialogue? dialogue = kind switch
+            {
+                "picture" => AboutPicture($"{_split}-{i:00000}", 1),
+                "followup" => AboutPicture($"{_split}-{i:00000}", _random.Between(2, 3)),
+                "wish" => AboutPicture($"{_split}-{i:00000}", 1, wish: true),
+                "echo" => Echo($"{_split}-{i:00000}"),
+                "sum" => WithoutPicture($"{_split}-{i:00000}", () => SumQuestions.Spoken(_random)),
+                "news" => WithoutPicture($"{_split}-{i:00000}", _talk.AboutThings),
+                _ => WithoutPicture($"{_split}-{i:00000}", _talk.FromList),
+            };
+            if (dialogue is null)
+                continue;
+            yield return dialogue;
+            i++;
+        }
+    }
+
+    private Dialogue? AboutPicture(string id, int turnCount, bool wish = false)
+    {
+        const int tries = 200;
+        string kind = Weighted(PictureKinds);
+        for (int attempt = 0; attempt < tries; attempt++)
+        {
+            Picture picture = _composer.Compose(kind, _split);
+            if (_rule.OfScene(picture.Combinations) != _split)
+                continue;
+            var turns = new List<DialogueTurn>();
+            string? task = null;
+            var exchanges = _questions.About(picture);
+            while (turns.Count < turnCount && Choose(exchanges) is { } exchange)
+            {
+                exchanges.Remove(exchange);
+                if (turns.Any(t => t.Reply.Text == exchange.Reply))
+                    continue;
+                DialogueTurn? turn = wish ? Wished(exchange) : Ask(exchange, later: turns.Count > 0);
+                if (turn is null)
+                    continue;
+                turns.Add(turn);
+                task ??= wish ? "style-wish" : turnCount > 1 ? "followup" : exchange.Task;
+            }
+            if (turns.Count == turnCount)
+                return new Dialogue(id, task!, picture.Scene, turns);
+        }
+        return null;
+    }
+
+    private Dialogue? WithoutPicture(string id, Func<Exchange> draw)
+    {
+        for (int attempt = 0; attempt < 2000; attempt++)
+        {
+            Exchange exchange = draw();
+            if (Allowed(exchange) && Ask(exchange, later: false, picture: false) is { } turn)
+                return new Dialogue(id, exchange.Task, null, [turn]);
+        }
+        return null;
+    }
+
+    private Dialogue? Echo(string id)
+    {
+        for (int attempt = 0; attempt < 4000; attempt++)
+        {
+            Picture picture = _composer.Compose(Weighted(PictureKinds), _split);
+            // Without a picture nothing about it leaks, so any picture will do as a source of sentences.
+            if (Choose(_questions.About(picture)) is not { } source || Wording.Echo(source.Reply, _seed) is not { } echo)
+                continue;
+            if (_rule.OfSentence(source.Reply, source.Pinned) == _split && _rule.OfQuestion(echo.Question) == _split)
+                return new Dialogue(id, echo.Task, null, [Turn(echo.Question, echo, echo.Emotion, "normal")]);
+        }
+        return null;
+    }
+
+    /// <summary>A weighted choice among the exchanges whose answer belongs to the split.</summary>
+    private Exchange? Choose(List<Exchange> exchanges)
+    {
+        var allowed = exchanges.Where(e => e.Weight > 0 && Allowed(e)).ToList();
+        return allowed.Count == 0 ? null : allowed[WeightedIndex([.. allowed.Select(e => e.Weight)])];
+    }
+
+    private bool Allowed(Exchange e) =>
+        _rule.OfSentence(e.Reply, e.Pinned) == _split
+        && (_split != SplitRule.Train || e.Pinned || DeterministicRandom.Fraction(e.Reply, _seed + 10) < e.Keep);
+
+    private DialogueTurn? Ask(Exchange e, bool later, bool picture = true)
+    {
+        if (later && e.FollowUp is not null && _random.Chance(0.75) && PickWording(e.FollowUp, e.Open && e.FollowUp.Split(' ').Length > 4, picture: false) is { } elliptic)
+            return Turn(elliptic, e, e.Emotion, "normal");
+        return PickWording(e.Question, e.Open, picture && !later) is { } text ? Turn(text, e, e.Emotion, "normal") : null;
+    }
+
+    private string? PickWording(string core, bool open, bool picture)
+    {
+        // The plain form of a common question is what people say most: it is always learned.
+        var variants = Wording.Variants(core, open, picture, _seed)
+            .Where(v => (!open && v == core ? SplitRule.Train : _rule.OfQuestion(v)) == _split).ToList();
+        return variants.Count == 0 ? null : variants[0] == core && _random.Chance(0.3) ? core : _random.Pick(variants);
+    }
+
+    private DialogueTurn? Wished(Exchange e)
+    {
+        Wording.Wish wish = _random.Pick(Wording.Wishes);
+        return Wording.WithWish(e, wish, _seed) is { } text && _rule.OfQuestion(text) == _split
+            ? Turn(text, e, wish.Emotion ?? e.Emotion, wish.Pitch ?? "normal")
+            : null;
+    }
+
+    private static DialogueTurn Turn(string question, Exchange e, string emotion, string pitch) =>
+        new(new Remark(question, e.UserEmotion, "normal"), new Remark(e.Reply, emotion, pitch));
+
+    private string Weighted((string Kind, double Weight)[] options) =>
+        options[WeightedIndex([.. options.Select(o => o.Weight)])].Kind;
+
+    private int WeightedIndex(double[] weights)
+    {
+        double x = _random.NextDouble() * weights.Sum();
+        for (int i = 0; i < weights.Length - 1; i++)
+        {
+            if ((x -= weights[i]) < 0)
+                return i;
+        }
+        return weights.Length - 1;
+    }
+}
