@@ -5,6 +5,7 @@ using Emova.Training.Commands;
 // One command per stage; each lives in Commands/ and adds itself here.
 RootCommand root = new("Trains EMOVA-Tiny from nothing: data, speech, vision, language, and the three stages of the paper.")
 {
+    DataCommand.Create(),
     SpeechEncoderCommand.Create(),
     EncodeCommand.Create(),
     SpeechDecoderCommand.Create(),

@@ -42,7 +42,7 @@ public sealed class PoolSizes
     public int Meetings { get; set; } = 160;
 
     /// <summary>Size of a held-out pool as a share of the training pool.</summary>
-    public double HeldOut { get; set; } = 0.25;
+    public double HeldOut { get; set; } = 0.1;
 }
 
 /// <summary>
@@ -54,7 +54,6 @@ public sealed class CombinationPools
     private readonly Dictionary<string, string> _glyphs;
     private readonly SplitRule _rule;
     private readonly DeterministicRandom _random;
-    private readonly PoolSizes _sizes;
     private readonly ShuffledCycle<PictureItem> _things;
     private readonly PictureItem[] _countable;
     private readonly PictureItem[] _shapes;
@@ -62,7 +61,8 @@ public sealed class CombinationPools
     public CombinationPools(IReadOnlyList<Concept> concepts, SplitRule rule, PoolSizes sizes, DeterministicRandom random)
     {
         _glyphs = concepts.ToDictionary(c => c.Name, c => c.Glyph);
-        (_rule, _random, _sizes) = (rule, random, sizes);
+        (_rule, _random) = (rule, random);
+        Dictionary<string, List<Combination>> Build(int count, Func<Combination> draw) => Fill(count, draw, sizes.HeldOut);
         _things = new ShuffledCycle<PictureItem>([.. concepts.Select(PictureComposer.Thing)], random);
         _countable = [.. concepts.Where(c => c.Plural.Length > 0).Select(PictureComposer.Thing)];
         _shapes = [.. from c in Lexicon.Colors from s in Lexicon.Shapes select PictureComposer.Shape(c, s)];
@@ -74,8 +74,9 @@ public sealed class CombinationPools
         Comparisons = Build(sizes.Comparisons, () => new([_things.Next(), _things.Next()]));
         Groups = Build(sizes.Groups, () => NewGroups());
         Rows = Build(sizes.Rows, () => new([_things.Next(), _things.Next(), _things.Next()]));
-        DigitStrings = Build(sizes.DigitStrings, () => new([Digit(), Digit(), Digit()]));
-        Meetings = Build(sizes.Meetings, () => new([_things.Next(), PictureComposer.FaceItem(_random.Pick(Lexicon.Emotions))]));
+        // Only a thousand strings of three digits exist, a few dozen of them held out.
+        DigitStrings = Fill(sizes.DigitStrings, () => new([Digit(), Digit(), Digit()]), 0.06);
+        Meetings = Fill(sizes.Meetings, () => new([_things.Next(), PictureComposer.FaceItem(_random.Pick(Lexicon.Emotions))]), 0.12);
     }
 
     public IReadOnlyDictionary<string, List<Combination>> Pairs { get; }
@@ -108,15 +109,17 @@ public sealed class CombinationPools
     private Combination NewGroups()
     {
         PictureItem a = _random.Pick(_countable), b = _random.Chance(0.8) ? _random.Pick(_countable) : AnyShape();
-        int n = _random.Between(1, 4);
-        return new([a with { Count = n }, b with { Count = _random.Between(1, Math.Min(4, 6 - n)) }]);
+        int n = _random.Between(2, 4);
+        PictureItem[] items = [a with { Count = n }, b with { Count = _random.Between(1, Math.Min(4, 6 - n)) }];
+        // The larger group is named first, so that the right answer can be told from the picture.
+        return new([.. items.OrderByDescending(i => i.Count).ThenBy(i => i.Name, StringComparer.Ordinal)]);
     }
 
     /// <summary>Draws combinations until every split has its share; the rule decides where each one belongs.</summary>
-    private Dictionary<string, List<Combination>> Build(int trainCount, Func<Combination> draw)
+    private Dictionary<string, List<Combination>> Fill(int trainCount, Func<Combination> draw, double share)
     {
         var pool = SplitRule.Splits.ToDictionary(s => s, _ => new List<Combination>());
-        int heldOut = Math.Max(12, (int)(trainCount * _sizes.HeldOut));
+        int heldOut = Math.Max(12, (int)(trainCount * share));
         var seen = new HashSet<string>();
         for (int tries = 0; tries < 1_000_000; tries++)
         {

@@ -27,7 +27,7 @@ public sealed class DialogueGenerator
         (_split, _rule, _seed) = (split, rule, seed);
         _random = new DeterministicRandom(DeterministicRandom.Hash("dialogues " + split, seed));
         _composer = new PictureComposer(concepts, pools, _random);
-        _questions = new PictureQuestions(concepts, _random);
+        _questions = new PictureQuestions(concepts, name => split != SplitRule.Train || rule.OfSentence(name) == split || !name.Contains(' '), _random);
         _talk = new SmallTalk(concepts, _random);
     }
 
@@ -99,9 +99,9 @@ public sealed class DialogueGenerator
         {
             Picture picture = _composer.Compose(Weighted(PictureKinds), _split);
             // Without a picture nothing about it leaks, so any picture will do as a source of sentences.
-            if (Choose(_questions.About(picture)) is not { } source || Wording.Echo(source.Reply, _seed) is not { } echo)
+            if (Choose(_questions.About(picture)) is not { } source || Wording.Echo(source.Reply, _seed, everything: _split != SplitRule.Train) is not { } echo)
                 continue;
-            if (_rule.OfSentence(source.Reply, source.Pinned) == _split && _rule.OfQuestion(echo.Question) == _split)
+            if (_rule.OfQuestion(echo.Question) == _split)
                 return new Dialogue(id, echo.Task, null, [Turn(echo.Question, echo, echo.Emotion, "normal")]);
         }
         return null;
@@ -115,7 +115,7 @@ public sealed class DialogueGenerator
     }
 
     private bool Allowed(Exchange e) =>
-        _rule.OfSentence(e.Reply, e.Pinned) == _split
+        _rule.OfReply(e) == _split
         && (_split != SplitRule.Train || e.Pinned || DeterministicRandom.Fraction(e.Reply, _seed + 10) < e.Keep);
 
     private DialogueTurn? Ask(Exchange e, bool later, bool picture = true)
@@ -128,15 +128,21 @@ public sealed class DialogueGenerator
     private string? PickWording(string core, bool open, bool picture)
     {
         // The plain form of a common question is what people say most: it is always learned.
-        var variants = Wording.Variants(core, open, picture, _seed)
-            .Where(v => (!open && v == core ? SplitRule.Train : _rule.OfQuestion(v)) == _split).ToList();
+        string SplitOf(string text) => !open && text == core ? SplitRule.Train : _rule.OfQuestion(text);
+        if (_split != SplitRule.Train)
+        {
+            // Any wording that training does not have will do, but only a few of each: they all have to be rendered.
+            string[] heldOut = [.. Wording.AllVariants(core, picture).Where(v => SplitOf(v) == _split).Take(open ? 1 : 3)];
+            return heldOut.Length == 0 ? null : _random.Pick(heldOut);
+        }
+        var variants = Wording.Variants(core, open, picture, _seed).Where(v => SplitOf(v) == _split).ToList();
         return variants.Count == 0 ? null : variants[0] == core && _random.Chance(0.3) ? core : _random.Pick(variants);
     }
 
     private DialogueTurn? Wished(Exchange e)
     {
         Wording.Wish wish = _random.Pick(Wording.Wishes);
-        return Wording.WithWish(e, wish, _seed) is { } text && _rule.OfQuestion(text) == _split
+        return Wording.WithWish(e, wish, _seed, everything: _split != SplitRule.Train) is { } text && _rule.OfQuestion(text) == _split
             ? Turn(text, e, wish.Emotion ?? e.Emotion, wish.Pitch ?? "normal")
             : null;
     }

@@ -23,6 +23,12 @@ public sealed record Exchange(string Question, string Reply)
     /// <summary>The answer is one of a small closed set: it always belongs to train.</summary>
     public bool Pinned { get; init; }
 
+    /// <summary>
+    /// Combinations the answer spells out ("i see a cat and a dog"): the answer then belongs where they belong. Null
+    /// where the wording alone decides.
+    /// </summary>
+    public IReadOnlyList<string>? Combinations { get; init; }
+
     /// <summary>Share of this template's answers that is used at all; bounds what has to be rendered.</summary>
     public double Keep { get; init; } = 1;
 

@@ -14,23 +14,23 @@ public sealed partial class FliteSynthesizer
 
     public FliteSynthesizer()
     {
-        try
-        {
-            _ = flite_init();
-            _voices["slt"] = register_cmu_us_slt(0);
-            _voices["awb"] = register_cmu_us_awb(0);
-            _voices["rms"] = register_cmu_us_rms(0);
-            _voices["kal16"] = register_cmu_us_kal16(0);
-        }
-        catch (DllNotFoundException)
-        {
-            throw new InvalidOperationException(
-                $"libflite.so.1: not found; install the Debian package {Package} (apt-get install {Package})");
-        }
+        RequireLibrary();
+        _ = flite_init();
+        _voices["slt"] = register_cmu_us_slt(0);
+        _voices["awb"] = register_cmu_us_awb(0);
+        _voices["rms"] = register_cmu_us_rms(0);
+        _voices["kal16"] = register_cmu_us_kal16(0);
     }
 
     /// <summary>Whether the library can be loaded on this machine.</summary>
     public static bool IsAvailable => NativeLibrary.TryLoad("libflite.so.1", out _);
+
+    /// <exception cref="EmovaException">The library is not installed.</exception>
+    public static void RequireLibrary()
+    {
+        if (!IsAvailable)
+            throw new EmovaException($"libflite.so.1: not found; install the Debian package {Package} (apt-get install {Package})");
+    }
 
     /// <summary>Renders a text; 16 kHz samples and the phones flite spoke, lower-case, without pauses.</summary>
     /// <param name="text">Words.</param>

@@ -39,6 +39,9 @@ public static class Lexicon
     /// <summary>"this is" or "these are".</summary>
     public static string This(string name) => PluralNames.Contains(name) ? "these are" : "this is";
 
+    /// <summary>"is this" or "are these".</summary>
+    public static string IsThis(string name) => PluralNames.Contains(name) ? "are these" : "is this";
+
     public static bool IsPluralName(string name) => PluralNames.Contains(name);
 
     public static string Number(int n) => Numbers[n];

@@ -21,4 +21,8 @@ public sealed record Picture(
 /// <param name="Value">Value of a digit or height of a bar.</param>
 public sealed record PictureItem(
     string Name, string Plural, string Noun, string? Color, string Group,
-    int Count = 1, string Place = "middle", string? Size = null, int Value = 0);
+    int Count = 1, string Place = "middle", string? Size = null, int Value = 0)
+{
+    /// <summary>Combination keys of "three cats"; null for a single thing.</summary>
+    public string[]? CountKeys => Count == 1 ? null : Color is null ? [$"{Name} x{Count}"] : [Name, $"{Name} x{Count}"];
+}

@@ -83,8 +83,7 @@ public sealed class PictureComposer
         (int w, int h) = Canvas();
         item = item with { Count = n };
         var objects = Scatter(w, h, n).Select(p => Put(item, p.X, p.Y, p.Side)).ToList();
-        return new Picture("count", [item], NewScene(w, h, objects),
-            item.Color is null ? [$"{item.Name} x{n}"] : [item.Name, $"{item.Name} x{n}"]);
+        return new Picture("count", [item], NewScene(w, h, objects), item.CountKeys!);
     }
 
     /// <summary>Two or three things in a row or a column.</summary>
@@ -163,19 +162,19 @@ public sealed class PictureComposer
 
     private Picture Sum()
     {
-        bool plus = _random.Chance(0.6);
-        int a = _random.Next(11), b = _random.Next(plus ? 11 : a + 1);
+        (int a, bool plus, int b) = SumQuestions.Draw(_random);
         string color = _random.Pick(Lexicon.Colors), sign = plus ? "+" : "-";
         (int w, int h) = _random.Chance(0.6) ? (168, 112) : (140, 140);
         return new Picture("sum", [NumberItem(a, color), NumberItem(plus ? b : -b, color) with { Name = Lexicon.Number(b), Noun = plus ? "plus" : "minus" }],
-            NewScene(w, h, [.. Glyphs($"{a}{sign}{b}", color, w, h)], color), [$"{a}{sign}{b}"]);
+            NewScene(w, h, [.. Glyphs($"{a}{sign}{b}", color, w, h)], color), [SumQuestions.Key(a, plus, b)]);
     }
 
     /// <summary>Two digits apart, to compare.</summary>
     private Picture Numbers()
     {
         int a = _random.Next(10), b = (a + 1 + _random.Next(9)) % 10;
-        string first = _random.Pick(Lexicon.Colors), second = _random.Pick(Lexicon.Colors);
+        // Two colors: in one color the two digits might be read as one number.
+        string first = _random.Pick(Lexicon.Colors), second = _random.Pick([.. Lexicon.Colors.Where(c => c != first)]);
         (int w, int h) = _random.Chance(0.5) ? (168, 112) : (140, 140);
         var left = Glyphs(a.ToString(), first, w / 2, h);
         var right = Glyphs(b.ToString(), second, w / 2, h).Select(o => o with { Box = [o.Box[0] + (w / 2), o.Box[1], o.Box[2] + (w / 2), o.Box[3]] });

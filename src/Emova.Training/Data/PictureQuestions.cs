@@ -1,7 +1,7 @@
 namespace Emova.Training.Data;
 
 /// <summary>Every question our grammar has about a picture, with its answer.</summary>
-public sealed class PictureQuestions(IReadOnlyList<Concept> concepts, DeterministicRandom random)
+public sealed class PictureQuestions(IReadOnlyList<Concept> concepts, Func<string, bool> mayMention, DeterministicRandom random)
 {
     private static readonly HashSet<string> Living = ["animal", "bird", "insect"];
 
@@ -13,7 +13,7 @@ public sealed class PictureQuestions(IReadOnlyList<Concept> concepts, Determinis
         "compare" => Compare(picture),
         "groups" => Groups(picture),
         "row" => Row(picture),
-        "digit" => Digit(picture.Items[0]),
+        "digit" => Digit(picture.Items[0], picture.Combinations),
         "digits" => Digits(picture),
         "sum" => SumQuestions.OnPicture(picture),
         "numbers" => Numbers(picture),
@@ -32,7 +32,7 @@ public sealed class PictureQuestions(IReadOnlyList<Concept> concepts, Determinis
             new("what is this", $"{Lexicon.This(name)} {thing}") { Weight = 2.5 },
             new("what do you see", $"i see {thing}") { Task = "caption", Weight = 1.5 },
             new("describe the picture", $"the picture shows {thing}") { Task = "caption" },
-            new($"where is the {name}", where) { Open = true, FollowUp = "and where is it", Keep = 0.8 },
+            new($"where {be} the {name}", where) { Open = true, FollowUp = "and where is it", Keep = 0.8 },
             new("where is it", where) { Keep = 0.8, FollowUp = "and where is it" },
         };
         if (item.Plural.Length > 0)
@@ -64,8 +64,8 @@ public sealed class PictureQuestions(IReadOnlyList<Concept> concepts, Determinis
         }
         AddPresence(list, [item]);
         string other = Absent([item]);
-        list.Add(new($"is this {Lexicon.WithArticle(name)}", $"yes {Lexicon.This(name)} {thing}") { Open = true, Weight = 0.7 });
-        list.Add(new($"is this {Lexicon.WithArticle(other)}", $"no {Lexicon.This(name)} {thing}") { Open = true, Weight = 0.7 });
+        list.Add(new($"{Lexicon.IsThis(name)} {thing}", $"yes {Lexicon.This(name)} {thing}") { Open = true, Weight = 0.7 });
+        list.Add(new($"{Lexicon.IsThis(other)} {Lexicon.WithArticle(other)}", $"no {Lexicon.This(name)} {thing}") { Open = true, Weight = 0.7 });
         return list;
     }
 
@@ -74,9 +74,9 @@ public sealed class PictureQuestions(IReadOnlyList<Concept> concepts, Determinis
         string answer = $"there are {Lexicon.Counted(item.Count, item.Name, item.Plural)}";
         var list = new List<Exchange>
         {
-            new($"how many {item.Plural} are there", answer) { Open = true, Weight = 2, FollowUp = "and how many are there" },
-            new("how many are there", answer) { Weight = 1.5, FollowUp = "and how many are there" },
-            new("what do you see", $"i see {Lexicon.Counted(item.Count, item.Name, item.Plural)}") { Task = "caption", Keep = 0.7 },
+            new($"how many {item.Plural} are there", answer) { Open = true, Weight = 2, FollowUp = "and how many are there", Combinations = item.CountKeys },
+            new("how many are there", answer) { Weight = 1.5, FollowUp = "and how many are there", Combinations = item.CountKeys },
+            new("what do you see", $"i see {Lexicon.Counted(item.Count, item.Name, item.Plural)}") { Task = "caption", Keep = 0.7, Combinations = item.CountKeys },
         };
         if (item.Color is not null)
         {
@@ -93,14 +93,14 @@ public sealed class PictureQuestions(IReadOnlyList<Concept> concepts, Determinis
         (PictureItem a, PictureItem b) = (picture.Items[0], picture.Items[1]);
         var list = new List<Exchange>
         {
-            new("what do you see", $"i see {Lexicon.WithArticle(a.Name)} and {Lexicon.WithArticle(b.Name)}") { Task = "caption", Weight = picture.Kind == "pair" ? 2.5 : 0 },
+            new("what do you see", $"i see {Lexicon.WithArticle(a.Name)} and {Lexicon.WithArticle(b.Name)}") { Task = "caption", Weight = picture.Kind == "pair" ? 2.5 : 0, Combinations = picture.Combinations },
             new("how many things are there", "there are two things") { Weight = 0.2, Pinned = true, FollowUp = "and how many things are there" },
         };
         if (picture.Kind == "relation")
         {
             (string before, string after) = picture.Horizontal ? ("left of", "right of") : ("above", "below");
-            list.Add(new($"what is {before} the {b.Name}", $"the {a.Name} {Lexicon.Is(a.Name)} {before} the {b.Name}") { Open = true, Weight = 3 });
-            list.Add(new($"what is {after} the {a.Name}", $"the {b.Name} {Lexicon.Is(b.Name)} {after} the {a.Name}") { Open = true, Weight = 3 });
+            list.Add(new($"what is {before} the {b.Name}", $"the {a.Name} {Lexicon.Is(a.Name)} {before} the {b.Name}") { Open = true, Weight = 3, Combinations = picture.Combinations });
+            list.Add(new($"what is {after} the {a.Name}", $"the {b.Name} {Lexicon.Is(b.Name)} {after} the {a.Name}") { Open = true, Weight = 3, Combinations = picture.Combinations });
         }
         AddPlaces(list, picture.Items);
         AddPresence(list, picture.Items);
@@ -113,7 +113,7 @@ public sealed class PictureQuestions(IReadOnlyList<Concept> concepts, Determinis
         string[] names = [.. picture.Items.Select(i => Lexicon.WithArticle(i.Name))];
         var list = new List<Exchange>
         {
-            new("what do you see", $"i see {names[0]} and {names[1]} and {names[2]}") { Task = "caption", Weight = 2.5 },
+            new("what do you see", $"i see {names[0]} and {names[1]} and {names[2]}") { Task = "caption", Weight = 2.5, Combinations = picture.Combinations },
             new("how many things are there", "there are three things") { Weight = 0.3, Pinned = true, FollowUp = "and how many things are there" },
         };
         AddPlaces(list, picture.Items);
@@ -128,8 +128,8 @@ public sealed class PictureQuestions(IReadOnlyList<Concept> concepts, Determinis
         string smaller = $"the {small.Name} {Lexicon.Is(small.Name)} smaller than the {big.Name}";
         var list = new List<Exchange>
         {
-            new("which one is bigger", bigger) { Weight = 2, FollowUp = "and which one is bigger" },
-            new("which one is smaller", smaller) { Weight = 2, FollowUp = "and which one is smaller" },
+            new("which one is bigger", bigger) { Weight = 2, FollowUp = "and which one is bigger", Combinations = picture.Combinations },
+            new("which one is smaller", smaller) { Weight = 2, FollowUp = "and which one is smaller", Combinations = picture.Combinations },
         };
         AddPlaces(list, picture.Items);
         return list;
@@ -141,27 +141,27 @@ public sealed class PictureQuestions(IReadOnlyList<Concept> concepts, Determinis
         string Counted(PictureItem i) => Lexicon.Counted(i.Count, i.Name, i.Plural);
         var list = new List<Exchange>
         {
-            new("what do you see", $"i see {Counted(a)} and {Counted(b)}") { Task = "caption", Weight = 1.5 },
+            new("what do you see", $"i see {Counted(a)} and {Counted(b)}") { Task = "caption", Weight = 1.5, Combinations = picture.Combinations },
         };
         foreach (PictureItem i in picture.Items)
         {
             list.Add(new($"how many {i.Plural} are there", $"there {(i.Count == 1 ? "is" : "are")} {Counted(i)}")
-            { Open = true, Weight = 1.5, FollowUp = $"and how many {i.Plural}" });
+            { Open = true, Weight = 1.5, FollowUp = $"and how many {i.Plural}", Combinations = i.CountKeys });
         }
         if (a.Count != b.Count && a.Color is null && b.Color is null)
         {
             (PictureItem more, PictureItem fewer) = a.Count > b.Count ? (a, b) : (b, a);
-            list.Add(new($"are there more {a.Plural} or {b.Plural}", $"there are more {more.Plural} than {fewer.Plural}") { Open = true, Weight = 1.2 });
+            list.Add(new($"are there more {a.Plural} or {b.Plural}", $"there are more {more.Plural} than {fewer.Plural}") { Open = true, Weight = 1.2, Combinations = picture.Combinations });
         }
         AddPresence(list, picture.Items);
         return list;
     }
 
-    private static List<Exchange> Digit(PictureItem item) =>
+    private static List<Exchange> Digit(PictureItem item, IReadOnlyList<string> combinations) =>
     [
         new("what number is this", $"the number is {item.Name}") { Weight = 2 },
         new("which number do you see", $"i see the number {item.Name}") { Task = "caption" },
-        new("what color is the number", $"the number {item.Name} is {item.Color}") { FollowUp = "and what color is it" },
+        new("what color is the number", $"the number {item.Name} is {item.Color}") { FollowUp = "and what color is it", Combinations = combinations },
     ];
 
     private static List<Exchange> Digits(Picture picture)
@@ -169,7 +169,7 @@ public sealed class PictureQuestions(IReadOnlyList<Concept> concepts, Determinis
         string digits = string.Join(' ', picture.Items.Select(i => i.Name));
         return
         [
-            new("which numbers do you see", $"i see {digits}") { Weight = 2 },
+            new("which numbers do you see", $"i see {digits}") { Weight = 2, Combinations = picture.Combinations },
             new("how many numbers are there", "there are three numbers") { Weight = 0.2, Pinned = true, FollowUp = "and how many numbers are there" },
         ];
     }
@@ -180,9 +180,9 @@ public sealed class PictureQuestions(IReadOnlyList<Concept> concepts, Determinis
         (PictureItem high, PictureItem low) = a.Value > b.Value ? (a, b) : (b, a);
         return
         [
-            new("which number is bigger", $"{high.Name} is bigger than {low.Name}") { FollowUp = "and which number is bigger" },
-            new("which number is smaller", $"{low.Name} is smaller than {high.Name}") { FollowUp = "and which number is smaller" },
-            new("which numbers do you see", $"i see {a.Name} and {b.Name}"),
+            new("which number is bigger", $"{high.Name} is bigger than {low.Name}") { FollowUp = "and which number is bigger", Combinations = picture.Combinations },
+            new("which number is smaller", $"{low.Name} is smaller than {high.Name}") { FollowUp = "and which number is smaller", Combinations = picture.Combinations },
+            new("which numbers do you see", $"i see {a.Name} and {b.Name}") { Combinations = picture.Combinations },
         ];
     }
 
@@ -205,9 +205,9 @@ public sealed class PictureQuestions(IReadOnlyList<Concept> concepts, Determinis
         PictureItem face = picture.Items.First(i => i.Group == "face"), thing = picture.Items.First(i => i.Group != "face");
         var list = new List<Exchange>
         {
-            new("how does the face look", $"the face next to the {thing.Name} looks {face.Name}") { Weight = 2.5, FollowUp = "and how does the face look" },
-            new("what is next to the face", $"the {thing.Name} {Lexicon.Is(thing.Name)} next to the {face.Name} face") { FollowUp = "and what is next to the face" },
-            new("what do you see", $"i see {Lexicon.WithArticle(thing.Name)} and {Lexicon.WithArticle(face.Name)} face") { Task = "caption" },
+            new("how does the face look", $"the face next to the {thing.Name} looks {face.Name}") { Weight = 2.5, FollowUp = "and how does the face look", Combinations = picture.Combinations },
+            new("what is next to the face", $"the {thing.Name} {Lexicon.Is(thing.Name)} next to the {face.Name} face") { FollowUp = "and what is next to the face", Combinations = picture.Combinations },
+            new("what do you see", $"i see {Lexicon.WithArticle(thing.Name)} and {Lexicon.WithArticle(face.Name)} face") { Task = "caption", Combinations = picture.Combinations },
         };
         AddPresence(list, [thing]);
         return list;
@@ -264,7 +264,7 @@ public sealed class PictureQuestions(IReadOnlyList<Concept> concepts, Determinis
         string name;
         do
             name = random.Chance(0.15) ? $"{random.Pick(Lexicon.Colors)} {random.Pick(Lexicon.Shapes)}" : random.Pick(concepts).Name;
-        while (items.Any(i => i.Name == name));
+        while (items.Any(i => i.Name == name) || !mayMention(name));
         return name;
     }
 

@@ -20,11 +20,32 @@ public sealed class SplitRule(ulong seed)
     };
 
     /// <summary>Split of a spoken sentence. Pinned sentences (the closed small talk) are always train.</summary>
-    public string OfSentence(string text, bool pinned = false) =>
-        pinned ? Train : Of(DeterministicRandom.Fraction(text, seed + 1), validation: 0.021, test: 0.037);
+    public string OfSentence(string text, bool pinned = false)
+    {
+        if (pinned)
+            return Train;
+        foreach ((string name, string split) in HeldOutShapes)
+        {
+            if (Mentions(text, name))
+                return split;
+        }
+        return Of(DeterministicRandom.Fraction(text, seed + 1), validation: 0.021, test: 0.037);
+    }
+
+    /// <summary>Split of an answer.</summary>
+    public string? OfReply(Exchange e) => e.Combinations is null ? OfSentence(e.Reply, e.Pinned) : OfScene(e.Combinations);
+
+    /// <summary>"purple star", "the star is purple" or "the stars are purple".</summary>
+    private static bool Mentions(string text, string coloredShape)
+    {
+        string[] words = coloredShape.Split(' ');
+        return text.Contains(coloredShape, StringComparison.Ordinal)
+            || text.Contains($"{words[1]} is {words[0]}", StringComparison.Ordinal)
+            || text.Contains($"{words[1]}s are {words[0]}", StringComparison.Ordinal);
+    }
 
     /// <summary>Split of a question; questions have more wordings, so more of them are held out.</summary>
-    public string OfQuestion(string text) => Of(DeterministicRandom.Fraction(text, seed + 2), validation: 0.036, test: 0.064);
+    public string OfQuestion(string text) => HeldOutShapes.FirstOrDefault(h => Mentions(text, h.Key)).Value ?? Of(DeterministicRandom.Fraction(text, seed + 2), validation: 0.036, test: 0.064);
 
     /// <summary>Split of a combination such as <c>cat+dog</c>, <c>cat x3</c> or <c>purple star</c>.</summary>
     public string OfCombination(string key) =>

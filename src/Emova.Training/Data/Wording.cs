@@ -23,8 +23,19 @@ public static class Wording
 
     private static readonly (string Adverb, string Emotion)[] Adverbs = [("sadly", "sad"), ("happily", "happy"), ("angrily", "angry")];
 
-    /// <summary>Ways to put a question. The plain one comes first; open questions get one more at most.</summary>
+    /// <summary>The ways to put a question that training uses: the plain one first; open questions get one more at most.</summary>
     public static List<string> Variants(string core, bool open, bool picture, ulong seed)
+    {
+        List<string> all = AllVariants(core, picture);
+        if (!open)
+            return [core, .. all.Skip(1).Where(v => DeterministicRandom.Fraction(v, seed + 4) < 0.45)];
+        double fraction = DeterministicRandom.Fraction(core, seed + 5);
+        int other = 1 + (int)(DeterministicRandom.Fraction(core, seed + 6) * (all.Count - 1));
+        return fraction < 0.35 ? [core, all[other]] : fraction < 0.5 ? [all[other]] : [core];
+    }
+
+    /// <summary>Every way to put a question, the plain one first.</summary>
+    public static List<string> AllVariants(string core, bool picture)
     {
         string[] prefixes = picture ? Prefixes : TalkPrefixes;
         var all = new List<string>();
@@ -37,25 +48,21 @@ public static class Wording
                     all.Add(Join(prefix, core, suffix));
             }
         }
-        if (!open)
-            return [core, .. all.Skip(1).Where(v => DeterministicRandom.Fraction(v, seed + 4) < 0.45)];
-        double fraction = DeterministicRandom.Fraction(core, seed + 5);
-        int other = 1 + (int)(DeterministicRandom.Fraction(core, seed + 6) * (all.Count - 1));
-        return fraction < 0.35 ? [core, all[other]] : fraction < 0.5 ? [all[other]] : [core];
+        return all;
     }
 
-    /// <summary>The question with a wish, or null where this pairing is left out to bound the number of questions.</summary>
-    public static string? WithWish(Exchange exchange, Wish wish, ulong seed)
+    /// <summary>The question with a wish, or null where training leaves this pairing out to bound the number of questions.</summary>
+    public static string? WithWish(Exchange exchange, Wish wish, ulong seed, bool everything)
     {
         string text = Join(wish.Before, exchange.Question, wish.After);
-        return DeterministicRandom.Fraction(text, seed + 7) < (exchange.Open ? 0.02 : 0.5) ? text : null;
+        return DeterministicRandom.Fraction(text, seed + 7) < (everything ? 1 : exchange.Open ? 0.02 : 0.5) ? text : null;
     }
 
-    /// <summary>"say i see a cat sadly": the answer repeats the sentence. Null where this sentence is left out.</summary>
-    public static Exchange? Echo(string sentence, ulong seed)
+    /// <summary>"say i see a cat sadly": the answer repeats the sentence. Null where training leaves this sentence out.</summary>
+    public static Exchange? Echo(string sentence, ulong seed, bool everything)
     {
         double fraction = DeterministicRandom.Fraction(sentence, seed + 8);
-        if (fraction > 0.05)
+        if (fraction > 0.05 && !everything)
             return null;
         (string adverb, string emotion) = Adverbs[(int)(DeterministicRandom.Fraction(sentence, seed + 9) * Adverbs.Length)];
         return new Exchange($"say {adverb} {sentence}", sentence) { Task = "style-wish", Emotion = emotion, Open = true };

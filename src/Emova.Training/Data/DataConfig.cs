@@ -1,0 +1,28 @@
+namespace Emova.Training.Data;
+
+/// <summary>How much of everything the corpus holds (configs/training/data.yaml).</summary>
+public sealed class DataConfig
+{
+    public int TrainDialogues { get; set; } = 40000;
+
+    public int ValidationDialogues { get; set; } = 1000;
+
+    public int TestDialogues { get; set; } = 1500;
+
+    /// <summary>Renderings of each question, the first in the emotion of its words, the others in any style.</summary>
+    public int QuestionRenderings { get; set; } = 2;
+
+    /// <summary>Digit strings, sums and long combinations beyond the dialogues.</summary>
+    public int ExtraSentences { get; set; } = 1200;
+
+    public int StyledTrainPerStyle { get; set; } = 130;
+
+    public int StyledTestPerStyle { get; set; } = 20;
+
+    public int UnseenTestPerVoice { get; set; } = 100;
+
+    /// <summary>Folder-independent size of the text vocabulary, 256 bytes included, without added tokens.</summary>
+    public int TokenizerEntries { get; set; } = 1100;
+
+    public PoolSizes Pools { get; set; } = new();
+}
