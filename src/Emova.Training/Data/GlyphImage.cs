@@ -1,0 +1,48 @@
+using StbImageSharp;
+
+namespace Emova.Training.Data;
+
+/// <summary>A small picture with transparency: RGBA bytes, color premultiplied by alpha.</summary>
+public sealed record GlyphImage(int Width, int Height, byte[] Pixels)
+{
+    /// <summary>Longest side kept; larger files are averaged down when they are read.</summary>
+    private const int MaximumSide = 160;
+
+    /// <summary>Decodes a PNG and premultiplies it.</summary>
+    public static GlyphImage FromPng(byte[] png)
+    {
+        ImageResult image = ImageResult.FromMemory(png, ColorComponents.RedGreenBlueAlpha);
+        byte[] pixels = image.Data;
+        for (int i = 0; i < pixels.Length; i += 4)
+        {
+            for (int c = 0; c < 3; c++)
+                pixels[i + c] = (byte)(((pixels[i + c] * pixels[i + 3]) + 127) / 255);
+        }
+        var result = new GlyphImage(image.Width, image.Height, pixels);
+        int divisor = (Math.Max(image.Width, image.Height) + MaximumSide - 1) / MaximumSide;
+        return divisor > 1 ? result.Reduce(divisor) : result;
+    }
+
+    private GlyphImage Reduce(int divisor)
+    {
+        int w = Width / divisor, h = Height / divisor;
+        byte[] small = new byte[w * h * 4];
+        for (int y = 0; y < h; y++)
+        {
+            for (int x = 0; x < w; x++)
+            {
+                for (int c = 0; c < 4; c++)
+                {
+                    int sum = 0;
+                    for (int dy = 0; dy < divisor; dy++)
+                    {
+                        for (int dx = 0; dx < divisor; dx++)
+                            sum += Pixels[(((((y * divisor) + dy) * Width) + (x * divisor) + dx) * 4) + c];
+                    }
+                    small[(((y * w) + x) * 4) + c] = (byte)(sum / (divisor * divisor));
+                }
+            }
+        }
+        return new GlyphImage(w, h, small);
+    }
+}
