@@ -183,5 +183,5 @@ internal static class SafetensorsHeader
         return text.Length > 120 ? line + "..." : line;
     }
 
-    private static string FirstLine(string text) => Shorten(text.AsSpan(0, (text + '\n').IndexOf('\n')).ToString());
+    private static string FirstLine(string text) => Shorten(text.Split('\n', 2)[0].TrimEnd());
 }

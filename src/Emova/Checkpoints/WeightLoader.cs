@@ -83,21 +83,18 @@ public sealed class WeightLoader
     /// </summary>
     public LinearWeight GetFusedLinear(int inputs, bool bias, params ReadOnlySpan<(string Name, int Outputs)> parts)
     {
+        // Read first, then allocate the whole: what was read is bounded by the file, the sizes asked for are not.
+        List<float[]> weights = [], biases = [];
         int outputs = 0;
-        foreach ((_, int count) in parts)
-            outputs += count;
-        float[] weight = new float[checked(outputs * inputs)];
-        float[] biases = new float[bias ? outputs : 0];
-        int row = 0;
         foreach ((string name, int count) in parts)
         {
-            Get($"{name}.weight", count, inputs).CopyTo(weight, row * inputs);
+            weights.Add(Get($"{name}.weight", count, inputs));
             if (bias)
-                Get($"{name}.bias", count).CopyTo(biases, row);
-            row += count;
+                biases.Add(Get($"{name}.bias", count));
+            outputs += count;
         }
 
-        return LinearWeight.Pack(weight, outputs, inputs, biases);
+        return LinearWeight.Pack(Concatenate(weights), outputs, inputs, Concatenate(biases));
     }
 
     /// <summary>Accepts a tensor, or everything below <c>name.</c>, without reading it (training-only buffers).</summary>
@@ -127,6 +124,19 @@ public sealed class WeightLoader
         Append(text, "wrong shape", misshapen);
         Append(text, "unexpected", unexpected);
         throw new EmovaException(text.ToString());
+    }
+
+    private static float[] Concatenate(List<float[]> parts)
+    {
+        float[] whole = new float[parts.Sum(part => (long)part.Length)];
+        int position = 0;
+        foreach (float[] part in parts)
+        {
+            part.CopyTo(whole, position);
+            position += part.Length;
+        }
+
+        return whole;
     }
 
     private List<string> Below(List<(string Name, string Text)> entries) =>

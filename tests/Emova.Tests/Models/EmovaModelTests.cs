@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using CsCheck;
 using Emova.Checkpoints;
 using Emova.Media;
 using Emova.Models;
@@ -83,6 +84,39 @@ public class EmovaModelTests
         Assert.Contains("model.layers.0.mlp.gate_proj.weight is [72, 48], expected [71, 48]", message);
         Assert.Contains("12 unexpected: model.vision_tower.vision_tower.blocks.1.", message);
         Assert.DoesNotContain('\n', message);
+    }
+
+    [Fact]
+    public void AnyConfigurationIsLoadedOrRefusedCleanly()
+    {
+        using FixtureCase fixture = Fixtures.Open("emova_e2e");
+        using TinyModelFolder folder = new(fixture);
+        string original = folder.Config.ToJsonString();
+        string[] sections = ["text_config", "vision_config", "mm_projector_config"];
+        string[] values = ["0", "1", "2", "-1", "3", "64", "65536", "1000000", "2147483647", "1e300", "1.5", "\"x\"", "null", "[]", "{}", "true"];
+        int loaded = 0, refused = 0;
+        Gen.Select(Gen.Int[0, sections.Length - 1], Gen.Int[0, 100], Gen.Int[0, values.Length - 1]).Array[1, 3].Sample(changes =>
+        {
+            JsonObject config = JsonNode.Parse(original)!.AsObject();
+            foreach ((int section, int key, int value) in changes)
+            {
+                JsonObject target = config[sections[section]]!.AsObject();
+                target[target.ElementAt(key % target.Count).Key] = JsonNode.Parse(values[value]);
+            }
+
+            File.WriteAllText(folder["config.json"], config.ToJsonString());
+            try
+            {
+                Load(folder);
+                loaded++;
+            }
+            catch (EmovaException e)
+            {
+                Assert.DoesNotContain('\n', e.Message);
+                refused++;
+            }
+        }, iter: 300, threads: 1);
+        Assert.True(loaded > 0 && refused > 0, $"{loaded} loaded, {refused} refused");
     }
 
     [Fact]
