@@ -6,6 +6,7 @@ using Emova.Training.Commands;
 RootCommand root = new("Trains EMOVA-Tiny from nothing: data, speech, vision, language, and the three stages of the paper.")
 {
     DataCommand.Create(),
+    ScenesCommand.Create(),
     SpeechEncoderCommand.Create(),
     EncodeCommand.Create(),
     SpeechDecoderCommand.Create(),

@@ -44,7 +44,21 @@ public sealed class CorpusBuilder
         }
         File.WriteAllLines(Path.Combine(folder, "text", "sentences.txt"), Jobs.Select(j => $"{j.Split}\t{j.Text}").Distinct().Order(StringComparer.Ordinal));
         File.WriteAllLines(Path.Combine(folder, "vocabulary.txt"), Vocabulary);
+        TrainTokenizer().Save(Path.Combine(folder, "tokenizer.json"));
         File.WriteAllText(Path.Combine(folder, "concepts.json"), JsonSerializer.Serialize(Concepts, CorpusJson.Options));
+    }
+
+    /// <summary>The text tokenizer, from training sentences and the words around them in prompts. Units are added once they are known.</summary>
+    public TokenizerFile TrainTokenizer()
+    {
+        // Words of the chat format are in every sample: they must be single tokens however rarely answers use them.
+        string[] format = ["system\n", "user\n", "assistant\n", "You are a helpful assistant.", "<image>\n", .. VoiceStyle.Emotions, .. VoiceStyle.Pitches];
+        return TokenizerFile.Train(
+            Jobs.Where(j => j.Split == SplitRule.Train).Select(j => (j.Text, 1L))
+                // Rare words would otherwise stay in pieces, and every piece is one more step for the language model.
+                .Concat(Vocabulary.Select(word => (" " + word, 20L)))
+                .Concat(format.Select(f => (f, 10_000L))),
+            _config.TokenizerEntries);
     }
 
     /// <summary>Records what the finished corpus holds; its presence says that everything is there.</summary>

@@ -21,8 +21,8 @@ public sealed class DataConfig
 
     public int UnseenTestPerVoice { get; set; } = 100;
 
-    /// <summary>Folder-independent size of the text vocabulary, 256 bytes included, without added tokens.</summary>
-    public int TokenizerEntries { get; set; } = 1100;
+    /// <summary>Size of the text vocabulary, 256 bytes included, without added tokens.</summary>
+    public int TokenizerEntries { get; set; } = 1500;
 
     public PoolSizes Pools { get; set; } = new();
 }
