@@ -43,13 +43,29 @@ public sealed class ParameterStore
         return tensor;
     }
 
-    /// <summary>All tensors in the given storage type (F32 or BF16), with <paramref name="prefix"/> before each name.</summary>
+    /// <summary>
+    /// All tensors, <paramref name="prefix"/> before each name. Trained ones are stored as <paramref name="type"/> (F32 or
+    /// BF16), constants always as F32: filter banks must stay what training used.
+    /// </summary>
     public IEnumerable<TensorData> Export(DType type = DType.F32, string prefix = "")
     {
-        foreach ((string name, Tensor tensor) in _parameters.Concat(_constants))
+        foreach ((string name, Tensor tensor) in _parameters)
             yield return type == DType.BF16
                 ? TensorData.BF16(prefix + name, tensor.shape, Values(tensor))
                 : TensorData.F32(prefix + name, tensor.shape, Values(tensor));
+        foreach ((string name, Tensor tensor) in _constants)
+            yield return TensorData.F32(prefix + name, tensor.shape, Values(tensor));
+    }
+
+    /// <summary>Rounds all trained values to what bfloat16 storage keeps of them.</summary>
+    public void RoundToBrainFloat()
+    {
+        using IDisposable inference = no_grad();
+        foreach ((_, Tensor tensor) in _parameters)
+        {
+            using Tensor rounded = tensor.to(ScalarType.BFloat16);
+            tensor.copy_(rounded);
+        }
     }
 
     /// <summary>Writes all tensors as float32.</summary>

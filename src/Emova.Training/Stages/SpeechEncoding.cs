@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
+using Emova.Models.Speech;
 using Emova.Training.Data;
 using Emova.Training.Modules.Speech;
 
@@ -15,6 +16,8 @@ public static class SpeechEncoding
     {
         using TinyCorpus corpus = TinyCorpus.Open(data);
         SpeechEncoderModel model = SpeechEncoderModel.Load(modelConfig, runs, SpeechEncoderStage.Name);
+        // The model folder stores bfloat16; the language model must learn the units that folder will give.
+        model.Store.RoundToBrainFloat();
         Utterance[] order = [.. corpus.Utterances.OrderBy(u => u.Samples)];
         double seconds = order.Sum(u => (double)u.Samples) / TinyCorpus.SampleRate, done = 0;
         Dictionary<string, int[]> units = [];
@@ -43,19 +46,10 @@ public static class SpeechEncoding
         Utterance[] training = [.. corpus.Utterances.Where(u => u.Split == "train" && u.Kind != "unseen")];
         int[] used = [.. training.SelectMany(u => units[u.Id]).Distinct()];
         HashSet<int> known = [.. used];
-        long total = training.Sum(u => (long)units[u.Id].Length), kept = training.Sum(u => (long)Collapse(units[u.Id]).Length);
+        long total = training.Sum(u => (long)units[u.Id].Length), kept = training.Sum(u => (long)SpeechUnits.Collapse(units[u.Id]).Units.Length);
         int[] held = [.. corpus.Utterances.Where(u => u.Split != "train").SelectMany(u => units[u.Id])];
         double foreign = held.Length == 0 ? 0 : held.Count(unit => !known.Contains(unit)) / (double)held.Length;
         return string.Create(CultureInfo.InvariantCulture,
             $"{corpus.Utterances.Count} utterances; {used.Length} units used in training, {(double)kept / Math.Max(1, total):F3} of them left after collapsing runs; {foreign:P2} of held-out units never occur in training");
-    }
-
-    /// <summary>Drops each unit equal to the one before it.</summary>
-    public static int[] Collapse(ReadOnlySpan<int> units)
-    {
-        List<int> kept = [];
-        foreach (int unit in units)
-            if (kept.Count == 0 || kept[^1] != unit) kept.Add(unit);
-        return [.. kept];
     }
 }

@@ -79,33 +79,6 @@ public sealed class LogMelFrontEnd
         return tensor(mask, lengths.Count, time);
     }
 
-    /// <summary>
-    /// Slaney mel filter bank, (features, fftSize / 2 + 1): linear below 1 kHz, logarithmic above, triangles of equal area.
-    /// </summary>
-    public static float[] SlaneyFilterBank(int features, int fftSize = FftSize, int sampleRate = 16000)
-    {
-        const double linearHertz = 200.0 / 3, breakHertz = 1000;
-        double logStep = Math.Log(6.4) / 27, breakMel = breakHertz / linearHertz;
-        double ToMel(double hertz) => hertz < breakHertz ? hertz / linearHertz : breakMel + Math.Log(hertz / breakHertz) / logStep;
-        double ToHertz(double mel) => mel < breakMel ? mel * linearHertz : breakHertz * Math.Exp((mel - breakMel) * logStep);
-        double top = ToMel(sampleRate / 2.0);
-        double[] edges = [.. Enumerable.Range(0, features + 2).Select(i => ToHertz(top * i / (features + 1)))];
-        int bins = fftSize / 2 + 1;
-        float[] bank = new float[features * bins];
-        for (int band = 0; band < features; band++)
-        {
-            double area = 2 / (edges[band + 2] - edges[band]);
-            for (int bin = 0; bin < bins; bin++)
-            {
-                double hertz = (double)bin * sampleRate / fftSize;
-                double rise = (hertz - edges[band]) / (edges[band + 1] - edges[band]);
-                double fall = (edges[band + 2] - hertz) / (edges[band + 2] - edges[band + 1]);
-                bank[band * bins + bin] = (float)(Math.Max(0, Math.Min(rise, fall)) * area);
-            }
-        }
-        return bank;
-    }
-
     // Peak normalization, pre-emphasis, and 256 mirrored samples at both ends of the row's own samples.
     private static void Prepare(float[] wave, Span<float> row)
     {

@@ -1,3 +1,4 @@
+using Emova.Media;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -217,7 +218,7 @@ public sealed class SpeechAugmentation(AugmentationSettings settings, LogMelFron
     private static double[] BandCenters(int bands)
     {
         const int fine = 1 << 14;
-        float[] bank = LogMelFrontEnd.SlaneyFilterBank(bands, fine);
+        float[] bank = SlaneyMelFilterbank.Create(SampleRate, fine, bands);
         int bins = fine / 2 + 1;
         return [.. Enumerable.Range(0, bands).Select(band =>
             System.Numerics.Tensors.TensorPrimitives.IndexOfMax<float>(bank.AsSpan(band * bins, bins)) * (double)SampleRate / fine)];

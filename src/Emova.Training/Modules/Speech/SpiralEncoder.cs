@@ -1,3 +1,4 @@
+using Emova.Media;
 using Emova.Training.Infrastructure;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -22,7 +23,7 @@ public sealed class SpiralEncoder
     {
         _levels = dimensions.Levels;
         FilterBank = scope.Push("encoder").Push("wav2spec").Push("featurizer")
-            .Constant("fb", LogMelFrontEnd.SlaneyFilterBank(dimensions.Features), 1, dimensions.Features, 257);
+            .Constant("fb", SlaneyMelFilterbank.Create(LogMelSpectrogram.SampleRate, LogMelSpectrogram.FftLength, dimensions.Features), 1, dimensions.Features, LogMelSpectrogram.FftLength / 2 + 1);
         ParameterScope modules = scope.Push("encoder").Push("feature_encoder").Push("block_modules");
         int channels = dimensions.Features, index = 0;
         for (int b = 0; b < dimensions.Blocks.Length; b++)

@@ -1,4 +1,5 @@
 using Emova.Media;
+using Emova.Models.Speech;
 using Emova.Training.Data;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -31,7 +32,7 @@ public sealed record VocoderExample(int[] Units, int[] Runs, int Style, float[] 
         Array.Fill(energy, Silence);
         track.Frequency.AsSpan(0, Math.Min(frames, track.Frames)).CopyTo(pitch);
         track.LogEnergy.AsSpan(0, Math.Min(frames, track.Frames)).CopyTo(energy);
-        (int[] collapsed, int[] runs) = Runs25(units);
+        (int[] collapsed, int[] runs) = SpeechUnits.Collapse(units);
         return new VocoderExample(collapsed, runs, VoiceStyle.All.ToList().IndexOf(style), Padded(samples, frames, dimensions), pitch, energy);
     }
 
@@ -41,21 +42,6 @@ public sealed record VocoderExample(int[] Units, int[] Runs, int Style, float[] 
         float[] wave = SpeechEncoderModel.Wave(samples);
         Array.Resize(ref wave, frames * dimensions.Hop);
         return wave;
-    }
-
-    private static (int[] Units, int[] Runs) Runs25(int[] units)
-    {
-        List<int> ids = [], runs = [];
-        foreach (int unit in units)
-        {
-            if (ids.Count > 0 && ids[^1] == unit) runs[^1]++;
-            else
-            {
-                ids.Add(unit);
-                runs.Add(1);
-            }
-        }
-        return ([.. ids], [.. runs]);
     }
 }
 
