@@ -107,6 +107,9 @@ public sealed class WeightLoader
         }
     }
 
+    /// <summary>Name and shape of everything that was asked for and is not there, such as <c>norm.weight [16]</c>.</summary>
+    internal IReadOnlyList<string> Missing => Below(index.Missing);
+
     /// <summary>Checks that everything below this loader's path was found, had its shape and was used.</summary>
     /// <exception cref="EmovaException">Lists missing, misshapen and unexpected tensors.</exception>
     public void Finish()

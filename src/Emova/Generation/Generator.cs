@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Runtime.InteropServices;
 using Emova.Models.Language;
 using Emova.Text;
@@ -21,6 +22,9 @@ public sealed class Generator
         _model = model;
         _logits = new float[model.Config.VocabSize];
     }
+
+    /// <summary>Time the first model call of the last reply took: reading the end of the prompt.</summary>
+    public TimeSpan FirstCall { get; private set; }
 
     /// <summary>
     /// Writes a reply. The cache holds the prompt except its last tokens, which are given here so that one model call reads
@@ -51,6 +55,7 @@ public sealed class Generator
         if (room < tokensToFinish)
             throw new EmovaException($"the conversation is full: {cache.Capacity - room} of {cache.Capacity} positions are used and a reply needs at least {tokensToFinish}");
 
+        bool first = true;
         while (!cursor.IsComplete)
         {
             cancellationToken.ThrowIfCancellationRequested();
@@ -63,7 +68,11 @@ public sealed class Generator
                 continue;
             }
 
+            long start = Stopwatch.GetTimestamp();
             _model.Forward(cache, CollectionsMarshal.AsSpan(_pending), _logits);
+            if (first)
+                FirstCall = Stopwatch.GetElapsedTime(start);
+            first = false;
             _pending.Clear();
             Take(sampler.Choose(_logits, cursor.Allowed, cursor.ExpectsUnits), cursor, onToken);
         }

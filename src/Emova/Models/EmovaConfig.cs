@@ -1,5 +1,6 @@
 using Emova.Checkpoints;
 using Emova.Models.Language;
+using Emova.Models.Speech;
 using Emova.Models.Vision;
 
 namespace Emova.Models;
@@ -16,6 +17,12 @@ public sealed record EmovaConfig
     /// <summary>Linear layers of the projector.</summary>
     public int ProjectorDepth { get; init; } = 2;
 
+    /// <summary>Speech to units; null when the folder has no speech encoder.</summary>
+    public SpiralConfig? SpeechEncoder { get; init; }
+
+    /// <summary>Units to speech; null when the folder has no speech decoder.</summary>
+    public VocoderConfig? SpeechDecoder { get; init; }
+
     /// <summary>
     /// Reads a configuration with one section per part (<c>text_config</c>, <c>vision_config</c>, ...), or of the origin format,
     /// where the language model's keys are at the root and the other sections are <c>mm_vision_tower</c> and <c>mm_projector</c>.
@@ -28,6 +35,8 @@ public sealed record EmovaConfig
         {
             Language = Qwen2Config.Read(Find(config, "text_config") ?? config),
             Vision = Find(config, "vision_config", "mm_vision_tower") is { } vision ? Qwen2VisionConfig.Read(vision) : null,
+            SpeechEncoder = Find(config, "speech_encoder_config") is { } encoder ? SpiralConfig.Read(encoder) : null,
+            SpeechDecoder = Find(config, "speech_decoder_config") is { } decoder ? VocoderConfig.Read(decoder) : null,
         };
         return projector is null ? result : result with { ProjectorDepth = MlpProjector.ReadDepth(projector) };
     }

@@ -1,6 +1,7 @@
 using Emova.Checkpoints;
 using Emova.Media;
 using Emova.Models.Language;
+using Emova.Models.Speech;
 using Emova.Models.Vision;
 using Emova.Text;
 
@@ -26,6 +27,10 @@ public sealed class EmovaModel
             ImageProcessor = vision.CreateImageProcessor();
         }
 
+        if (dimensions.SpeechEncoder is { } encoder)
+            SpeechEncoder = SpiralEncoder.Load(encoder, weights.Push("speech_encoder"));
+        if (dimensions.SpeechDecoder is { } decoder)
+            SpeechDecoder = SourceFilterVocoder.Load(decoder, weights.Push("speech_decoder"));
         weights.Finish();
     }
 
@@ -40,6 +45,12 @@ public sealed class EmovaModel
 
     /// <summary>Picture preprocessing; null without <see cref="Vision"/>.</summary>
     public Qwen2ImageProcessor? ImageProcessor { get; }
+
+    /// <summary>Speech to units; null for a model that cannot hear.</summary>
+    public SpiralEncoder? SpeechEncoder { get; }
+
+    /// <summary>Units to speech; null for a model that cannot speak.</summary>
+    public SourceFilterVocoder? SpeechDecoder { get; }
 
     /// <summary>Loads all parts of a model.</summary>
     /// <param name="folder">The model folder; it may be closed afterwards.</param>

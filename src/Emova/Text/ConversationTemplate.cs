@@ -58,6 +58,9 @@ public sealed record ConversationTemplate(
     /// <summary>The template of the released Qwen2.5 models and of EMOVA-Tiny.</summary>
     public static ConversationTemplate Qwen2 => ByKey["qwen2"];
 
+    /// <summary>What the model writes at the end of an answer.</summary>
+    public string EndToken => (Separator2 ?? Separator).TrimEnd('\n');
+
     /// <summary>The names of all templates.</summary>
     public static IReadOnlyCollection<string> Keys => ByKey.Keys;
 

@@ -60,6 +60,9 @@ public sealed class HuggingFaceTokenizer : ITextEncoder
     /// <summary>The token put in front of every encoded text, or null when the file's post-processor adds none (Qwen2).</summary>
     public int? BosTokenId { get; }
 
+    /// <summary>The texts of all control tokens.</summary>
+    public IEnumerable<string> SpecialTokens => _ids.Where(entry => KindOf(entry.Value) == TokenKind.Special).Select(entry => entry.Key);
+
     /// <summary>Reads <paramref name="path"/>.</summary>
     /// <exception cref="EmovaException">The file is missing, is not JSON, or describes a tokenizer that is not byte-level BPE.</exception>
     public static HuggingFaceTokenizer Load(string path) => new(TokenizerFile.Load(path));

@@ -1,0 +1,235 @@
+using Emova.Checkpoints;
+using Emova.Generation;
+using Emova.Media;
+using Emova.Models;
+using Emova.Models.Speech;
+using Emova.Text;
+
+namespace Emova;
+
+/// <summary>
+/// A loaded EMOVA model with everything around it: it sees, listens, answers in text and aloud, transcribes and reads out.
+/// One assistant serves any number of conversations, also at the same time.
+/// </summary>
+public sealed class Assistant
+{
+    /// <summary>Samples per second of the speech encoder's input and of generated audio.</summary>
+    public const int SampleRate = 16000;
+
+    /// <summary>What <see cref="Describe"/> asks unless told otherwise.</summary>
+    public const string DescribeQuestion = "what do you see";
+
+    private const int DefaultContextLength = 8192;
+
+    private readonly bool _spokenText;
+    private readonly string[] _controlTexts;
+    private readonly Lazy<ReplyGrammar> _textGrammar;
+    private readonly Lazy<ReplyGrammar> _dialogueGrammar;
+    private readonly Lazy<ReplyGrammar> _speechGrammar;
+
+    private Assistant(ModelFolder folder)
+    {
+        Tokenizer = HuggingFaceTokenizer.Load(folder.TokenizerPath);
+        Template = ConversationTemplate.Get(folder.Config.Text("conversation_template", "qwen2"));
+        _spokenText = folder.Config.Text("text_form", "written", "written", "spoken") == "spoken";
+        Model = EmovaModel.Load(folder);
+        int rows = Model.Language.Config.VocabSize;
+        if (Tokenizer.VocabularySize > rows)
+            throw new EmovaException($"{folder.TokenizerPath}: has token ids up to {Tokenizer.VocabularySize - 1}, but the model's vocab_size is {rows}");
+        Speech = Model.SpeechEncoder is null && Model.SpeechDecoder is null ? null : new SpeechVocabulary(Tokenizer);
+        Styles = Model.SpeechDecoder is { } decoder ? StyleTable.Load(folder, decoder.Config.StyleDim) : null;
+        _controlTexts = [.. Tokenizer.SpecialTokens.Append(ImagePlaceholder.Text).OrderByDescending(text => text.Length)];
+        _textGrammar = new Lazy<ReplyGrammar>(() => ReplyGrammar.ForText(Tokenizer, Template.EndToken));
+        _dialogueGrammar = new Lazy<ReplyGrammar>(() => ReplyGrammar.ForDialogue(Tokenizer, RequireSpeech(), Template.EndToken));
+        _speechGrammar = new Lazy<ReplyGrammar>(() => ReplyGrammar.ForSpeech(Tokenizer, RequireSpeech(), Template.EndToken));
+    }
+
+    /// <summary>The model.</summary>
+    public EmovaModel Model { get; }
+
+    /// <summary>The tokenizer.</summary>
+    public HuggingFaceTokenizer Tokenizer { get; }
+
+    /// <summary>The prompt template (<c>conversation_template</c> in config.json; qwen2 if absent).</summary>
+    public ConversationTemplate Template { get; }
+
+    /// <summary>The speech tokens; null for a model without speech.</summary>
+    public SpeechVocabulary? Speech { get; }
+
+    /// <summary>The voice styles; null for a model that cannot speak.</summary>
+    public StyleTable? Styles { get; }
+
+    internal ReplyGrammar TextGrammar => _textGrammar.Value;
+
+    internal ReplyGrammar DialogueGrammar => _dialogueGrammar.Value;
+
+    /// <summary>Loads a model folder.</summary>
+    /// <exception cref="EmovaException">Something in the folder is missing, damaged, or does not fit the rest.</exception>
+    public static Assistant Load(string folder)
+    {
+        using ModelFolder opened = ModelFolder.Open(folder);
+        return new Assistant(opened);
+    }
+
+    /// <summary>Begins a conversation.</summary>
+    /// <exception cref="EmovaException">An option is out of range.</exception>
+    public Conversation StartConversation(ConversationOptions? options = null) => new(this, options ?? new ConversationOptions());
+
+    /// <summary>Writes down what is said.</summary>
+    /// <param name="audio">Speech at any sample rate.</param>
+    /// <param name="options">Sampling and limits.</param>
+    /// <param name="onText">Called with new characters as they come.</param>
+    /// <param name="cancellationToken">Stops the work.</param>
+    /// <exception cref="EmovaException">The audio is too short, or longer than the model can take.</exception>
+    public string Transcribe(AudioClip audio, ConversationOptions? options = null, Action<string>? onText = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(audio);
+        string units = EncodeToText(audio);
+        IncrementalDecoder decoder = Tokenizer.CreateDecoder(skipSpecialTokens: true);
+        List<int> written = Ask(SpeechPrompts.Transcribe + units, TextGrammar, options ?? new ConversationOptions(), token =>
+        {
+            if (decoder.Add(token) is { Length: > 0 } text)
+                onText?.Invoke(text);
+        }, cancellationToken);
+        return Tokenizer.Decode(written.SkipLast(1));
+    }
+
+    /// <summary>Reads text aloud: the language model writes units, the vocoder voices them.</summary>
+    /// <param name="text">What to say.</param>
+    /// <param name="options">Voice, sampling and limits.</param>
+    /// <param name="onAudio">Called with each piece of audio as soon as it exists.</param>
+    /// <param name="cancellationToken">Stops the work.</param>
+    /// <exception cref="EmovaException">The text is empty or too long, or the style is unknown.</exception>
+    public Reply Speak(string text, ConversationOptions? options = null, Action<AudioClip>? onAudio = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(text);
+        options ??= new ConversationOptions();
+        ReplyBuilder builder = new(this, options.Voice.Validate(), happening =>
+        {
+            if (happening is ReplyEvent.AnswerAudio audio)
+                onAudio?.Invoke(audio.Clip);
+        });
+        string prepared = PrepareText(text);
+        if (prepared.Length == 0)
+            throw new EmovaException("there is nothing to say in the text");
+        SpeakInto(builder, prepared, options, cancellationToken);
+        return builder.Finish() with { Text = prepared };
+    }
+
+    /// <summary>Answers a question about a picture in text.</summary>
+    /// <param name="image">The picture.</param>
+    /// <param name="question">What to ask; null for <see cref="DescribeQuestion"/>.</param>
+    /// <param name="options">Sampling and limits.</param>
+    /// <param name="cancellationToken">Stops the work.</param>
+    /// <exception cref="EmovaException">The picture cannot be used.</exception>
+    public Reply Describe(RgbImage image, string? question = null, ConversationOptions? options = null, CancellationToken cancellationToken = default) =>
+        StartConversation(options).Respond(new UserTurn { Image = image, Text = question ?? DescribeQuestion }, null, cancellationToken);
+
+    /// <summary>Speech to units, 25 per second, repetitions included.</summary>
+    /// <exception cref="EmovaException">The model has no speech encoder, or the audio is too short.</exception>
+    public int[] EncodeSpeech(AudioClip audio)
+    {
+        ArgumentNullException.ThrowIfNull(audio);
+        SpiralEncoder encoder = Model.SpeechEncoder ?? throw new EmovaException("this model has no speech encoder");
+        float[] samples = audio.SampleRate == SampleRate ? audio.Samples : Resampler.Resample(audio.Samples, audio.SampleRate, SampleRate);
+        return encoder.Encode(samples);
+    }
+
+    /// <summary>Units to speech. Repetitions count as one unit: the voice decides how long each lasts.</summary>
+    /// <param name="units">Units, each below the quantizer's size.</param>
+    /// <param name="voice">How it sounds.</param>
+    /// <param name="onAudio">Called with each piece of audio as soon as it exists.</param>
+    /// <param name="cancellationToken">Stops the work.</param>
+    /// <exception cref="EmovaException">The model cannot speak, the style is unknown, or a unit does not exist.</exception>
+    public AudioClip DecodeUnits(IEnumerable<int> units, VoiceOptions? voice = null, Action<AudioClip>? onAudio = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(units);
+        List<float> samples = [];
+        (SpeechStreamer streamer, _) = StartVoice((voice ?? new VoiceOptions()).Validate(), null, null, piece =>
+        {
+            samples.AddRange(piece);
+            onAudio?.Invoke(new AudioClip(piece, SampleRate));
+        });
+        foreach (int unit in units)
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            streamer.Push(unit);
+        }
+
+        streamer.Finish();
+        return new AudioClip([.. samples], SampleRate);
+    }
+
+    /// <summary>Positions a conversation may have.</summary>
+    internal int ContextLength(int? wanted)
+    {
+        int maximum = Model.Language.Config.MaxPositionEmbeddings;
+        if (wanted is { } length && (length < 1 || length > maximum))
+            throw new EmovaException($"context length is {length}, allowed is 1 to {maximum}");
+        return wanted ?? Math.Min(maximum, DefaultContextLength);
+    }
+
+    /// <summary>Typed text as the model may see it: without control tokens, and in spoken form where the model knows no other.</summary>
+    internal string PrepareText(string text)
+    {
+        foreach (string control in _controlTexts)
+            text = text.Replace(control, " ", StringComparison.Ordinal);
+        return _spokenText ? SpokenText.From(text) : text.Trim();
+    }
+
+    /// <summary>Speech as prompt text: units without repetitions, each one that has a token.</summary>
+    internal string EncodeToText(AudioClip audio)
+    {
+        SpeechVocabulary speech = RequireSpeech();
+        return speech.ToLegalText(SpeechUnits.Collapse(EncodeSpeech(audio)).Units);
+    }
+
+    /// <summary>Lets the model write the units of a text and voices them.</summary>
+    internal void SpeakInto(ReplyBuilder builder, string text, ConversationOptions options, CancellationToken cancellationToken)
+    {
+        SpeechVocabulary speech = RequireSpeech();
+        Ask(SpeechPrompts.Speak + text, _speechGrammar.Value, options, token =>
+        {
+            if (speech.UnitOf(token) is >= 0 and int unit)
+                builder.TakeUnit(unit);
+        }, cancellationToken);
+    }
+
+    internal (SpeechStreamer Streamer, string Style) StartVoice(VoiceOptions voice, string? emotion, string? pitch, Action<float[]> onAudio)
+    {
+        if (Model.SpeechDecoder is not { } decoder || Styles is null)
+            throw new EmovaException("this model has no speech decoder");
+        SpeechStyle style = voice.StyleFor(emotion, pitch);
+        if (!Styles.Names.Contains(style.VoiceName))
+            style = style with { Emotion = ReplyFormat.ToVoicedEmotion(style.Emotion) };
+        return (new SpeechStreamer(decoder, Styles.Resolve(style, voice.Dials), voice.Seed, onAudio), style.ToString());
+    }
+
+    internal static void RequireRoom(int promptLength, int tokensToFinish, int capacity)
+    {
+        if (promptLength + tokensToFinish > capacity)
+            throw new EmovaException($"the turn is too long: its prompt takes {promptLength} of {capacity} positions, and a reply needs up to {tokensToFinish}");
+    }
+
+    /// <summary>One question, one answer, no memory.</summary>
+    private List<int> Ask(string question, ReplyGrammar grammar, ConversationOptions options, Action<int> onToken, CancellationToken cancellationToken)
+    {
+        string prompt = Template.Render([new(ConversationRole.User, question), new(ConversationRole.Assistant, null)]);
+        List<int> ids = ImagePlaceholder.Encode(prompt, Tokenizer);
+        int capacity = ContextLength(options.ContextLength);
+        RequireRoom(ids.Count, grammar.TokensToFinish, capacity);
+        PromptCache memory = new(Model, Math.Min(capacity, ids.Count + grammar.TokensToFinish + options.Limits.Units + options.Limits.TextBytes));
+        int promptEnd = memory.Read(ids, null);
+        List<int> written = [];
+        new Generator(Model.Language).Write(
+            memory.Cache, [promptEnd], grammar.Start(options.Limits), grammar.TokensToFinish, new Sampler(options.Sampling, Model.Language.Config.VocabSize),
+            token =>
+            {
+                written.Add(token);
+                onToken(token);
+            }, cancellationToken);
+        return written;
+    }
+
+    private SpeechVocabulary RequireSpeech() => Speech ?? throw new EmovaException("this model has no speech encoder or decoder");
+}

@@ -1,0 +1,20 @@
+using Emova.Generation;
+using Emova.Text;
+
+namespace Emova;
+
+/// <summary>Settings of a conversation.</summary>
+public sealed record ConversationOptions
+{
+    /// <summary>How tokens are chosen; the most likely one by default.</summary>
+    public SamplingOptions Sampling { get; init; } = SamplingOptions.Greedy;
+
+    /// <summary>How answers sound.</summary>
+    public VoiceOptions Voice { get; init; } = new();
+
+    /// <summary>Bounds on the length of an answer.</summary>
+    public GrammarLimits Limits { get; init; } = new();
+
+    /// <summary>Positions to remember; null takes the model's maximum, but not more than 8192.</summary>
+    public int? ContextLength { get; init; }
+}

@@ -1,0 +1,53 @@
+using Emova.Models.Speech;
+
+namespace Emova;
+
+/// <summary>How answers sound.</summary>
+public sealed record VoiceOptions
+{
+    /// <summary>One of <see cref="SpeechStyle.Genders"/>.</summary>
+    public string Gender { get; init; } = "female";
+
+    /// <summary>An emotion to speak in whatever the model chooses; null leaves the choice to the model (neutral where it makes none).</summary>
+    public string? Emotion { get; init; }
+
+    /// <summary>A pitch to speak at whatever the model chooses; null leaves the choice to the model (normal where it makes none).</summary>
+    public string? Pitch { get; init; }
+
+    /// <summary>One of <see cref="SpeechStyle.Speeds"/>; multiplies with the speed of <see cref="Dials"/>.</summary>
+    public string Speed { get; init; } = "normal";
+
+    /// <summary>Emotion strength, pitch shift and speed.</summary>
+    public VoiceDials Dials { get; init; } = VoiceDials.Default;
+
+    /// <summary>Seed of the noise in the voice.</summary>
+    public ulong Seed { get; init; }
+
+    /// <summary>Always the given style.</summary>
+    public static VoiceOptions Fixed(SpeechStyle style)
+    {
+        ArgumentNullException.ThrowIfNull(style);
+        return new VoiceOptions { Gender = style.Gender, Emotion = style.Emotion, Pitch = style.Pitch, Speed = style.Speed };
+    }
+
+    /// <summary>The style to speak in, given what the model chose.</summary>
+    public SpeechStyle StyleFor(string? emotion, string? pitch) => new(Gender, Emotion ?? emotion ?? "neutral", Pitch ?? pitch ?? "normal", Speed);
+
+    /// <summary>Checks the values.</summary>
+    /// <exception cref="EmovaException">A value is unknown or out of range.</exception>
+    public VoiceOptions Validate()
+    {
+        Dials.Validate();
+        RequireOneOf("gender", Gender, SpeechStyle.Genders);
+        RequireOneOf("emotion", Emotion, SpeechStyle.Emotions);
+        RequireOneOf("pitch", Pitch, SpeechStyle.Pitches);
+        RequireOneOf("speed", Speed, SpeechStyle.Speeds);
+        return this;
+    }
+
+    private static void RequireOneOf(string name, string? value, IReadOnlyList<string> allowed)
+    {
+        if (value is not null && !allowed.Contains(value))
+            throw new EmovaException($"{name} '{value}' is unknown: expected {string.Join(", ", allowed)}");
+    }
+}
