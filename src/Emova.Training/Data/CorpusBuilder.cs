@@ -17,8 +17,7 @@ public sealed class CorpusBuilder
         _rule = new SplitRule((ulong)seed << 16);
         Concepts = ConceptTable.Load();
         var pools = new CombinationPools(Concepts, _rule, config.Pools, new DeterministicRandom((ulong)seed));
-        Dialogues = SplitRule.Splits.ToDictionary(split => split, split =>
-            new DialogueGenerator(split, Concepts, pools, _rule, (ulong)seed).Generate(CountOf(split)).ToList());
+        Dialogues = SplitRule.Splits.ToDictionary(split => split, split => Generate(split, pools));
         Jobs = SpeechPlan.Create(Dialogues, Concepts, config, _rule, (ulong)seed);
         AssertDisjoint();
     }
@@ -75,6 +74,15 @@ public sealed class CorpusBuilder
             Config = _config,
         };
         File.WriteAllText(Path.Combine(folder, "corpus.json"), JsonSerializer.Serialize(summary, Indented));
+    }
+
+    private List<Dialogue> Generate(string split, CombinationPools pools)
+    {
+        var generator = new DialogueGenerator(split, Concepts, pools, _rule, (ulong)_seed);
+        List<Dialogue> dialogues = [.. generator.Generate(CountOf(split))];
+        if (split == SplitRule.Train)
+            dialogues.AddRange([.. generator.TopUp(dialogues, Concepts, _config.MinimumPictures)]);
+        return dialogues;
     }
 
     private int CountOf(string split) => split switch

@@ -9,6 +9,9 @@ public sealed class DataConfig
 
     public int TestDialogues { get; set; } = 1500;
 
+    /// <summary>Training pictures that show each concept, at least; dialogues are added until there are so many.</summary>
+    public int MinimumPictures { get; set; } = 150;
+
     /// <summary>Renderings of each question, the first in the emotion of its words, the others in any style.</summary>
     public int QuestionRenderings { get; set; } = 2;
 

@@ -53,6 +53,31 @@ public sealed class DialogueGenerator
         }
     }
 
+    /// <summary>
+    /// More dialogues about concepts that fewer than <paramref name="minimum"/> pictures show. They repeat sentences of
+    /// <paramref name="existing"/>, so nothing more has to be rendered.
+    /// </summary>
+    public IEnumerable<Dialogue> TopUp(IReadOnlyList<Dialogue> existing, IReadOnlyList<Concept> concepts, int minimum)
+    {
+        var questions = existing.SelectMany(d => d.Turns).Select(t => t.User.Text).ToHashSet();
+        var replies = existing.SelectMany(d => d.Turns).Select(t => t.Reply.Text).ToHashSet();
+        var pictures = existing.Where(d => d.Scene is not null)
+            .SelectMany(d => d.Scene!.Objects.Select(o => o.Concept).Distinct()).CountBy(name => name).ToDictionary();
+        int number = existing.Count;
+        foreach (Concept concept in concepts)
+        {
+            for (int missing = minimum - pictures.GetValueOrDefault(concept.Name); missing > 0;)
+            {
+                Picture picture = _composer.OneThing(PictureComposer.Thing(concept));
+                if (_rule.OfScene(picture.Combinations) != _split || Choose(_questions.About(picture)) is not { } exchange
+                    || !replies.Contains(exchange.Reply) || Ask(exchange, later: false) is not { } turn || !questions.Contains(turn.User.Text))
+                    continue;
+                yield return new Dialogue($"{_split}-{number++:00000}", exchange.Task, picture.Scene, [turn]);
+                missing--;
+            }
+        }
+    }
+
     private Dialogue? AboutPicture(string id, int turnCount, bool wish = false)
     {
         const int tries = 200;

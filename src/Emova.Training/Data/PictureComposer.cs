@@ -32,8 +32,8 @@ public sealed class PictureComposer
     /// <summary>A picture of the given kind; the caller rejects those of another split.</summary>
     public Picture Compose(string kind, string split) => kind switch
     {
-        "single" => Single(_things.Next()),
-        "shape" => Single(AnyShape()),
+        "single" => OneThing(_things.Next()),
+        "shape" => OneThing(AnyShape()),
         "count" => Count(Countable()),
         "shape-count" => Count(AnyShape()),
         "pair" => Several("pair", _pools.Pick(_pools.Pairs, split, _random)),
@@ -62,7 +62,8 @@ public sealed class PictureComposer
         return item;
     }
 
-    private Picture Single(PictureItem item)
+    /// <summary>One thing somewhere on the canvas.</summary>
+    public Picture OneThing(PictureItem item)
     {
         (int w, int h) = Canvas();
         string place = w > h ? _random.Pick(Horizontals) : h > w ? _random.Pick(Verticals)

@@ -67,6 +67,15 @@ public static class SpeechRenderer
     public static void RunWorker(string folder, int worker, int workers)
     {
         ExitWithParent();
+        RenderShards(folder, worker, workers, count =>
+        {
+            Console.Out.WriteLine(count);
+            Console.Out.Flush();
+        });
+    }
+
+    internal static void RenderShards(string folder, int worker, int workers, Action<int> finished)
+    {
         RenderJob[] jobs = [.. CorpusJson.ReadLines<RenderJob>(PlanPath(folder))];
         FliteSynthesizer? flite = null;
         for (int shard = worker; shard * ShardSize < jobs.Length; shard += workers)
@@ -74,8 +83,7 @@ public static class SpeechRenderer
             ArraySegment<RenderJob> part = Part(jobs, shard);
             if (!IsDone(folder, shard, part))
                 RenderShard(folder, shard, part, flite ??= new FliteSynthesizer());
-            Console.Out.WriteLine(part.Count);
-            Console.Out.Flush();
+            finished(part.Count);
         }
     }
 
