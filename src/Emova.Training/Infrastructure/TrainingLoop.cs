@@ -19,6 +19,9 @@ public record LoopSettings
     /// <summary>Length of the run; the learning-rate schedule ends here.</summary>
     public long TotalSteps { get; set; } = 1000;
 
+    /// <summary>Ends the run at this step although the schedule is longer, because another run goes on from its weights.</summary>
+    public long? StopAt { get; set; }
+
     public double LearningRate { get; set; } = 1e-3;
 
     public long WarmupSteps { get; set; } = 50;
@@ -63,7 +66,8 @@ public sealed class TrainingLoop(RunFolder folder, ParameterStore weights, AdamW
         RunFolder.State state = folder.Resume(weights, optimizer) ?? new(0, settings.Seed, settings.TotalSteps, 0);
         if (state.Seed != settings.Seed || state.TotalSteps != settings.TotalSteps)
             throw new EmovaException($"{folder.Path}: was started with seed {state.Seed} and {state.TotalSteps} steps; delete the folder to start anew");
-        long step = state.Step, last = Math.Min(settings.TotalSteps, StopAfter is long slice ? step + slice : long.MaxValue);
+        long step = state.Step, end = Math.Min(settings.TotalSteps, settings.StopAt ?? long.MaxValue);
+        long last = Math.Min(end, StopAfter is long slice ? step + slice : long.MaxValue);
         Output.WriteLine($"{Path.GetFileName(folder.Path)}: {weights.Count / 1e6:F2} M parameters, {(step == 0 ? "start" : $"resumed at step {step}")} of {settings.TotalSteps}");
 
         using MetricsLog log = new(folder.Path, step);
@@ -74,18 +78,13 @@ public sealed class TrainingLoop(RunFolder folder, ParameterStore weights, AdamW
         while (step < last && !interruption.Requested)
         {
             double rate = Rate?.Invoke(step) ?? schedule.At(step);
-            using (NewDisposeScope())
-            {
-                random.manual_seed(StepSeed(settings.Seed, step));
-                StepResult result = trainStep(step);
-                optimizer.ZeroGradients();
-                result.Loss.backward();
-                double norm = optimizer.Step(rate, settings.ClipNorm);
-                averages.Add("loss", result.Loss.item<float>());
-                averages.Add("gradient_norm", norm);
-                foreach ((string name, Tensor value) in result.Metrics) averages.Add(name, value.item<float>());
-                averages.Amount += result.Amount;
-            }
+            double norm;
+            StepValues values;
+            using (QuietHeap.Enter()) (values, norm) = Attempt(trainStep, step, rate);
+            averages.Add("loss", values.Loss);
+            averages.Add("gradient_norm", norm);
+            foreach ((string name, double value) in values.Metrics) averages.Add(name, value);
+            averages.Amount += values.Amount;
             step++;
 
             if (step % settings.LogEvery == 0 || step == last)
@@ -97,11 +96,11 @@ public sealed class TrainingLoop(RunFolder folder, ParameterStore weights, AdamW
                 log.Write(step, averages.Values.Append(new("learning_rate", rate)).Append(new($"{Unit}_per_second", perSecond)));
                 averages = new() { Since = watch.Elapsed.TotalSeconds };
             }
-            if (evaluate is not null && (step % settings.EvaluateEvery == 0 || step == settings.TotalSteps))
+            if (evaluate is not null && (step % settings.EvaluateEvery == 0 || step == end))
             {
-                List<KeyValuePair<string, double>> values = [.. evaluate(step)];
-                Output.WriteLine($"{DateTime.Now:HH:mm:ss} step {step} evaluation: " + string.Join(" ", values.Select(v => string.Create(CultureInfo.InvariantCulture, $"{v.Key} {v.Value:G4}"))));
-                log.Write(step, values);
+                List<KeyValuePair<string, double>> measured = [.. evaluate(step)];
+                Output.WriteLine($"{DateTime.Now:HH:mm:ss} step {step} evaluation: " + string.Join(" ", measured.Select(v => string.Create(CultureInfo.InvariantCulture, $"{v.Key} {v.Value:G4}"))));
+                log.Write(step, measured);
                 averages.Since = watch.Elapsed.TotalSeconds;
             }
             if (watch.Elapsed.TotalSeconds - savedAt >= settings.CheckpointSeconds && step < last)
@@ -111,10 +110,39 @@ public sealed class TrainingLoop(RunFolder folder, ParameterStore weights, AdamW
             }
         }
         if (step > state.Step) Save(step, state.Seconds + watch.Elapsed.TotalSeconds);
-        Output.WriteLine(step == settings.TotalSteps
+        Output.WriteLine(step == end
             ? string.Create(CultureInfo.InvariantCulture, $"finished after {state.Seconds + watch.Elapsed.TotalSeconds:F0} s of training")
             : $"stopped at step {step} of {settings.TotalSteps}; run the same command again to go on");
-        return step == settings.TotalSteps;
+        return step == end;
+    }
+
+    private readonly record struct StepValues(double Loss, List<KeyValuePair<string, double>> Metrics, double Amount);
+
+    /// <summary>
+    /// One step up to the update. It depends on nothing but the weights and (seed, step), so it can be repeated when the
+    /// native library reports an error before the weights have changed.
+    /// </summary>
+    private (StepValues Values, double Norm) Attempt(Func<long, StepResult> trainStep, long step, double rate)
+    {
+        for (int attempt = 1; ; attempt++)
+        {
+            using DisposeScope scope = NewDisposeScope();
+            StepValues values;
+            try
+            {
+                random.manual_seed(StepSeed(settings.Seed, step));
+                StepResult result = trainStep(step);
+                optimizer.ZeroGradients();
+                result.Loss.backward();
+                values = new(result.Loss.item<float>(), [.. result.Metrics.Select(metric => new KeyValuePair<string, double>(metric.Key, metric.Value.item<float>()))], result.Amount);
+            }
+            catch (System.Runtime.InteropServices.ExternalException error) when (attempt < 3)
+            {
+                Output.WriteLine($"step {step}: {error.Message.Split('\n')[0]}; trying again");
+                continue;
+            }
+            return (values, optimizer.Step(rate, settings.ClipNorm));
+        }
     }
 
     private void Save(long step, double seconds) => folder.Save(weights, optimizer, new(step, settings.Seed, settings.TotalSteps, seconds));
