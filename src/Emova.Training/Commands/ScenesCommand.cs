@@ -12,7 +12,7 @@ public static class ScenesCommand
         Option<string> data = new("--data") { Description = "Folder of the corpus.", DefaultValueFactory = _ => "data/tiny" };
         Option<string> split = new("--split") { Description = "train, validation or test.", DefaultValueFactory = _ => "test" };
         Option<int> count = new("--count") { Description = "How many pictures, at least 1.", DefaultValueFactory = _ => 50 };
-        Option<string?> glyphs = new("--glyphs") { Description = "Folder of PNG files named by code point, instead of the Noto font." };
+        Option<string?> glyphs = new("--glyphs") { Description = "Folder of PNG or WebP files named by code point, instead of the Noto font." };
         Option<string> output = new("--out") { Description = "Folder for the pictures.", DefaultValueFactory = _ => "out/scenes" };
         Command command = new("scenes", "Draws pictures of the corpus as PNG files.") { data, split, count, glyphs, output };
         command.SetAction(parsed =>

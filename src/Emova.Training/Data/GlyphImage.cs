@@ -12,14 +12,19 @@ public sealed record GlyphImage(int Width, int Height, byte[] Pixels)
     public static GlyphImage FromPng(byte[] png)
     {
         ImageResult image = ImageResult.FromMemory(png, ColorComponents.RedGreenBlueAlpha);
-        byte[] pixels = image.Data;
+        return FromRgba(image.Width, image.Height, image.Data);
+    }
+
+    /// <summary>Takes pixels that are not premultiplied, in place, and averages large pictures down.</summary>
+    public static GlyphImage FromRgba(int width, int height, byte[] pixels)
+    {
         for (int i = 0; i < pixels.Length; i += 4)
         {
             for (int c = 0; c < 3; c++)
                 pixels[i + c] = (byte)(((pixels[i + c] * pixels[i + 3]) + 127) / 255);
         }
-        var result = new GlyphImage(image.Width, image.Height, pixels);
-        int divisor = (Math.Max(image.Width, image.Height) + MaximumSide - 1) / MaximumSide;
+        var result = new GlyphImage(width, height, pixels);
+        int divisor = (Math.Max(width, height) + MaximumSide - 1) / MaximumSide;
         return divisor > 1 ? result.Reduce(divisor) : result;
     }
 

@@ -111,6 +111,18 @@ public sealed class SceneTests
         }
     }
 
+    [Fact]
+    public void WebP_pictures_are_read_and_damaged_ones_reported()
+    {
+        if (!WebPDecoder.IsAvailable)
+            Assert.Skip($"needs the Debian package {WebPDecoder.Package}");
+        byte[] onePixel = Convert.FromBase64String("UklGRhoAAABXRUJQVlA4TA0AAAAvAAAAEAcQERGIiP4HAA==");
+        GlyphImage image = WebPDecoder.Decode(onePixel, "one.webp");
+        Assert.Equal((1, 1, 4), (image.Width, image.Height, image.Pixels.Length));
+        var error = Assert.Throws<EmovaException>(() => WebPDecoder.Decode(onePixel[..20], "cut.webp"));
+        Assert.Contains("cut.webp", error.Message, StringComparison.Ordinal);
+    }
+
     private static int[] Pixel(byte[] pixels, int width, int x, int y) =>
         [pixels[((y * width) + x) * 3], pixels[(((y * width) + x) * 3) + 1], pixels[(((y * width) + x) * 3) + 2]];
 
