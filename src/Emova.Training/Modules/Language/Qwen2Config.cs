@@ -1,0 +1,2 @@
+namespace Emova.Training.Modules.Language;
+public sealed record Qwen2Config { public int VocabSize { get; init; } public int HiddenSize { get; init; } public int IntermediateSize { get; init; } public int NumHiddenLayers { get; init; } public int NumAttentionHeads { get; init; } public int NumKeyValueHeads { get; init; } public double RopeTheta { get; init; } public double RmsNormEps { get; init; } public int MaxPositionEmbeddings { get; init; } }

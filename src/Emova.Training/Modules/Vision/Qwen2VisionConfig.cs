@@ -1,0 +1,2 @@
+namespace Emova.Training.Modules.Vision;
+public sealed record Qwen2VisionConfig { public int Depth { get; init; } public int EmbedDim { get; init; } public int HiddenSize { get; init; } public int MlpRatio { get; init; } = 4; public int NumHeads { get; init; } public int InChannels { get; init; } = 3; public int PatchSize { get; init; } = 14; public int SpatialMergeSize { get; init; } = 2; public int TemporalPatchSize { get; init; } = 2; }
