@@ -9,7 +9,7 @@ namespace Emova.Training.Modules;
 /// Linear layer with float32 weights that multiplies in bfloat16 when asked to (TorchSharp has no autocast). The result is bfloat16 then;
 /// adding it to the float32 residual promotes it again.
 /// </summary>
-public sealed class MixedLinear : nn.Module<Tensor, Tensor>
+public sealed class MixedLinear : CheckpointModule
 {
     private readonly Parameter _weight; // (N, K)
     private readonly Parameter? _bias; // (N)
@@ -33,8 +33,8 @@ public sealed class MixedLinear : nn.Module<Tensor, Tensor>
         }
     }
 
-    /// <inheritdoc/>
-    public override Tensor forward(Tensor input) => Apply(input, _weight, _bias, _bfloat16);
+    /// <summary>(…, K) to (…, N), bfloat16 if so configured, else float32.</summary>
+    public Tensor Forward(Tensor input) => Apply(input, _weight, _bias, _bfloat16);
 
     /// <summary>input (…, K) times weight (N, K) transposed, in bfloat16 if asked.</summary>
     internal static Tensor Apply(Tensor input, Tensor weight, Tensor? bias, bool bfloat16) =>

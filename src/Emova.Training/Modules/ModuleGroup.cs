@@ -3,7 +3,7 @@ using TorchSharp;
 namespace Emova.Training.Modules;
 
 /// <summary>A level of the parameter names that computes nothing itself, such as the `mlp` in `merger.mlp.0.weight`.</summary>
-internal sealed class ModuleGroup : torch.nn.Module
+internal sealed class ModuleGroup : CheckpointModule
 {
     public ModuleGroup(params ReadOnlySpan<(string Name, torch.nn.Module Module)> children)
         : base(nameof(ModuleGroup))

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Emova.Checkpoints;
 using TorchSharp;
+using Xunit;
 using static TorchSharp.torch;
 
 namespace Emova.Training.Tests.Modules;

@@ -2,6 +2,7 @@ using System.Text.Json;
 using Emova.Training.Modules;
 using Emova.Training.Modules.Language;
 using TorchSharp;
+using Xunit;
 using static TorchSharp.torch;
 
 namespace Emova.Training.Tests.Modules;

@@ -2,6 +2,7 @@ using System.Text.Json;
 using Emova.Training.Modules;
 using Emova.Training.Modules.Vision;
 using TorchSharp;
+using Xunit;
 using static TorchSharp.torch;
 
 namespace Emova.Training.Tests.Modules;
@@ -36,7 +37,7 @@ public sealed class VisionTwinTests
         (int Rows, int Columns)[] grids = [(4, 4), (10, 8)];
         Tensor features = tower.Forward(pixels, grids);
         GoldenCase.AssertClose(golden.Output("features"), features, Tolerance);
-        GoldenCase.AssertClose(golden.Output("projected"), projector.forward(features), Tolerance);
+        GoldenCase.AssertClose(golden.Output("projected"), projector.Forward(features), Tolerance);
 
         // Equal images share one batch; neither that nor their neighbors may change the result.
         Tensor first = pixels.narrow(0, 0, 16);
@@ -54,6 +55,6 @@ public sealed class VisionTwinTests
         MlpProjector projector = new(48, 40, 2, TwinOptions.Exact);
         golden.Load(projector, "mlp.");
         Tensor input = golden.Input("mlp.x");
-        GoldenCase.AssertClose(golden.Output("mlp.y"), projector.forward(input), Tolerance);
+        GoldenCase.AssertClose(golden.Output("mlp.y"), projector.Forward(input), Tolerance);
     }
 }

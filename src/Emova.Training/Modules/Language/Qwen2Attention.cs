@@ -5,7 +5,7 @@ using F = TorchSharp.torch.nn.functional;
 namespace Emova.Training.Modules.Language;
 
 /// <summary>Causal grouped-query self attention with rotary positions; q, k and v have a bias, o has none.</summary>
-public sealed class Qwen2Attention : nn.Module
+public sealed class Qwen2Attention : CheckpointModule
 {
     private readonly int _heads;
     private readonly int _keyValueHeads;
@@ -38,9 +38,9 @@ public sealed class Qwen2Attention : nn.Module
     public Tensor Forward(Tensor input, Tensor cos, Tensor sin, Qwen2LayerCache? cache, Tensor? mask)
     {
         long batch = input.shape[0], length = input.shape[1];
-        Tensor query = RotaryEmbedding.Apply(Split(_query.forward(input), _heads), cos, sin); // (B, heads, T, H)
-        Tensor key = RotaryEmbedding.Apply(Split(_key.forward(input), _keyValueHeads), cos, sin);
-        Tensor value = Split(_value.forward(input), _keyValueHeads).to(ScalarType.Float32);
+        Tensor query = RotaryEmbedding.Apply(Split(_query.Forward(input), _heads), cos, sin); // (B, heads, T, H)
+        Tensor key = RotaryEmbedding.Apply(Split(_key.Forward(input), _keyValueHeads), cos, sin);
+        Tensor value = Split(_value.Forward(input), _keyValueHeads).to(ScalarType.Float32);
         if (cache is not null)
         {
             (key, value) = cache.Append(key, value);
@@ -49,7 +49,7 @@ public sealed class Qwen2Attention : nn.Module
         long groups = _heads / _keyValueHeads;
         Tensor attended = F.scaled_dot_product_attention(
             query, key.repeat_interleave(groups, 1), value.repeat_interleave(groups, 1), attn_mask: mask, is_casual: mask is null);
-        return _output.forward(attended.transpose(1, 2).reshape(batch, length, _heads * _headSize));
+        return _output.Forward(attended.transpose(1, 2).reshape(batch, length, _heads * _headSize));
 
         Tensor Split(Tensor x, int heads) => x.view(batch, length, heads, _headSize).transpose(1, 2);
     }

@@ -5,7 +5,7 @@ using F = TorchSharp.torch.nn.functional;
 namespace Emova.Training.Modules.Language;
 
 /// <summary>Gated feed-forward network: down(silu(gate(x)) * up(x)), no biases.</summary>
-public sealed class Qwen2Mlp : nn.Module<Tensor, Tensor>
+public sealed class Qwen2Mlp : CheckpointModule
 {
     private readonly MixedLinear _gate;
     private readonly MixedLinear _up;
@@ -22,12 +22,12 @@ public sealed class Qwen2Mlp : nn.Module<Tensor, Tensor>
         register_module("down_proj", _down);
     }
 
-    /// <inheritdoc/>
-    public override Tensor forward(Tensor input) => _down.forward(F.silu(_gate.forward(input)) * _up.forward(input));
+    /// <summary>(…, D) to (…, D).</summary>
+    public Tensor Forward(Tensor input) => _down.Forward(F.silu(_gate.Forward(input)) * _up.Forward(input));
 }
 
 /// <summary>Pre-norm block: x += attention(norm(x)); x += mlp(norm(x)), with dropout on both branches while training.</summary>
-public sealed class Qwen2DecoderLayer : nn.Module
+public sealed class Qwen2DecoderLayer : CheckpointModule
 {
     private readonly RmsNorm _inputNorm;
     private readonly Qwen2Attention _attention;
@@ -60,7 +60,7 @@ public sealed class Qwen2DecoderLayer : nn.Module
     /// <returns>(B, T, D)</returns>
     public Tensor Forward(Tensor x, Tensor cos, Tensor sin, Qwen2LayerCache? cache, Tensor? mask)
     {
-        x = x + F.dropout(_attention.Forward(_inputNorm.forward(x), cos, sin, cache, mask), _dropout, training && _dropout > 0);
-        return x + F.dropout(_mlp.forward(_postAttentionNorm.forward(x)), _dropout, training && _dropout > 0);
+        x = x + F.dropout(_attention.Forward(_inputNorm.Forward(x), cos, sin, cache, mask), _dropout, training && _dropout > 0);
+        return x + F.dropout(_mlp.Forward(_postAttentionNorm.Forward(x)), _dropout, training && _dropout > 0);
     }
 }

@@ -9,7 +9,7 @@ namespace Emova.Training.Modules.Language;
 /// Training twin of the Qwen2 language model with tied embeddings. Parameters carry the checkpoint's names
 /// (`model.embed_tokens.weight`, `model.layers.{i}.self_attn.q_proj.weight`, …, `model.norm.weight`).
 /// </summary>
-public sealed class Qwen2ForCausalLM : nn.Module
+public sealed class Qwen2ForCausalLM : CheckpointModule
 {
     private readonly Qwen2Config _config;
     private readonly TwinOptions _options;
@@ -53,7 +53,7 @@ public sealed class Qwen2ForCausalLM : nn.Module
             x = _layers[i].Forward(x, cos, sin, caches?[i], mask);
         }
 
-        return _norm.forward(x);
+        return _norm.Forward(x);
     }
 
     /// <summary>Scores of every token, float32 (…, V), of hidden states (…, D).</summary>

@@ -5,7 +5,7 @@ using static TorchSharp.torch;
 namespace Emova.Training.Modules.Language;
 
 /// <summary>Root mean square norm over the last axis: x / sqrt(mean(x^2) + eps) * weight.</summary>
-public sealed class RmsNorm : nn.Module<Tensor, Tensor>
+public sealed class RmsNorm : CheckpointModule
 {
     private readonly Parameter _weight; // (D)
     private readonly double _epsilon;
@@ -18,8 +18,8 @@ public sealed class RmsNorm : nn.Module<Tensor, Tensor>
         register_parameter("weight", _weight);
     }
 
-    /// <inheritdoc/>
-    public override Tensor forward(Tensor input)
+    /// <summary>(…, D) to (…, D).</summary>
+    public Tensor Forward(Tensor input)
     {
         using Tensor inverse = (input * input).mean([-1], keepdim: true).add_(_epsilon).rsqrt_();
         return input * inverse * _weight;

@@ -4,7 +4,7 @@ using F = TorchSharp.torch.nn.functional;
 namespace Emova.Training.Modules.Vision;
 
 /// <summary>Training twin of the MLP projector: Linear, then (depth - 1) times GELU (erf) and Linear. Keys are the bare indices 0, 2, ….</summary>
-public sealed class MlpProjector : nn.Module<Tensor, Tensor>
+public sealed class MlpProjector : CheckpointModule
 {
     private readonly MixedLinear[] _layers;
 
@@ -21,12 +21,12 @@ public sealed class MlpProjector : nn.Module<Tensor, Tensor>
 
     /// <param name="input">(N, C)</param>
     /// <returns>float32 (N, D)</returns>
-    public override Tensor forward(Tensor input)
+    public Tensor Forward(Tensor input)
     {
-        Tensor x = _layers[0].forward(input);
+        Tensor x = _layers[0].Forward(input);
         for (int i = 1; i < _layers.Length; i++)
         {
-            x = _layers[i].forward(F.gelu(x));
+            x = _layers[i].Forward(F.gelu(x));
         }
 
         return x.to(ScalarType.Float32);

@@ -9,7 +9,7 @@ namespace Emova.Training.Modules.Vision;
 /// Training twin of the Qwen2 vision tower with its 2x2 merger. Parameters carry the checkpoint's names (`patch_embed.proj.weight`,
 /// `blocks.{i}.attn.qkv.weight`, …, `merger.mlp.2.bias`).
 /// </summary>
-public sealed class Qwen2VisionTransformer : nn.Module
+public sealed class Qwen2VisionTransformer : CheckpointModule
 {
     private readonly Qwen2VisionConfig _config;
     private readonly Parameter _patchEmbedding; // (E, C, 2, 14, 14)
@@ -56,7 +56,7 @@ public sealed class Qwen2VisionTransformer : nn.Module
 
         long merge = _config.SpatialMergeSize * _config.SpatialMergeSize;
         Tensor cells = _mergerNorm.forward(x).view(-1, merge * _config.EmbedDim);
-        return _merger2.forward(F.gelu(_merger1.forward(cells))).to(ScalarType.Float32);
+        return _merger2.Forward(F.gelu(_merger1.Forward(cells))).to(ScalarType.Float32);
     }
 
     private (Tensor Cos, Tensor Sin) Rotary(IReadOnlyList<(int Rows, int Columns)> grids)

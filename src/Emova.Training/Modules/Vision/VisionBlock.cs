@@ -6,7 +6,7 @@ using F = TorchSharp.torch.nn.functional;
 namespace Emova.Training.Modules.Vision;
 
 /// <summary>Pre-norm vision block: x += attention(norm1(x)); x += mlp(norm2(x)). Attention is full inside an image and never crosses images.</summary>
-public sealed class VisionBlock : nn.Module
+public sealed class VisionBlock : CheckpointModule
 {
     private readonly int _heads;
     private readonly LayerNorm _norm1;
@@ -42,8 +42,8 @@ public sealed class VisionBlock : nn.Module
     public Tensor Forward(Tensor x, (Tensor Cos, Tensor Sin) rotary, IReadOnlyList<int> lengths)
     {
         x = x + Drop(Attend(_norm1.forward(x), rotary, lengths));
-        Tensor inner = _fc1.forward(_norm2.forward(x));
-        return x + Drop(_fc2.forward(inner * sigmoid(inner * 1.702))); // quick GELU
+        Tensor inner = _fc1.Forward(_norm2.forward(x));
+        return x + Drop(_fc2.Forward(inner * sigmoid(inner * 1.702))); // quick GELU
     }
 
     private Tensor Drop(Tensor x) => F.dropout(x, _dropout, training && _dropout > 0);
@@ -51,7 +51,7 @@ public sealed class VisionBlock : nn.Module
     private Tensor Attend(Tensor x, (Tensor Cos, Tensor Sin) rotary, IReadOnlyList<int> lengths)
     {
         long total = x.shape[0], width = x.shape[1], headSize = width / _heads;
-        Tensor qkv = _qkv.forward(x).view(total, 3, _heads, headSize);
+        Tensor qkv = _qkv.Forward(x).view(total, 3, _heads, headSize);
         Tensor query = Rotate(qkv.select(1, 0)), key = Rotate(qkv.select(1, 1)); // (S, heads, H)
         Tensor value = qkv.select(1, 2).to(ScalarType.Float32);
 
@@ -75,7 +75,7 @@ public sealed class VisionBlock : nn.Module
             Tensor Batch(Tensor t) => t.narrow(0, start, rows).view(images, rows / images, _heads, headSize).transpose(1, 2);
         }
 
-        return _projection.forward(runs.Count == 1 ? runs[0] : cat(runs, 0));
+        return _projection.Forward(runs.Count == 1 ? runs[0] : cat(runs, 0));
 
         Tensor Rotate(Tensor t)
         {
