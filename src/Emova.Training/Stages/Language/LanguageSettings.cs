@@ -1,0 +1,59 @@
+using Emova.Training.Infrastructure;
+
+namespace Emova.Training.Stages.Language;
+
+/// <summary>Settings of the stages that run the language model: `language`, `pretrain`, `align` and `finetune`.</summary>
+public sealed record LanguageSettings : LoopSettings
+{
+    /// <summary>Model description.</summary>
+    public string Model { get; set; } = "configs/models/emova-tiny.json";
+
+    /// <summary>Stage whose projector and encoder are taken; null = fresh projector, encoder of the vision stage.</summary>
+    public string? PicturesFrom { get; set; }
+
+    /// <summary>Stage whose language model is taken; null = random weights.</summary>
+    public string? LanguageFrom { get; set; }
+
+    /// <summary>Whether the language model learns.</summary>
+    public bool TrainLanguage { get; set; } = true;
+
+    /// <summary>Whether the projector learns.</summary>
+    public bool TrainProjector { get; set; } = true;
+
+    /// <summary>Blocks of the vision encoder from this one on learn too, with its merger; null = frozen.</summary>
+    public int? TuneVisionFromLayer { get; set; }
+
+    /// <summary>Learning rate of the vision encoder relative to the rest.</summary>
+    public double VisionRateFactor { get; set; } = 0.1;
+
+    /// <summary>Whether speech units are part of the vocabulary.</summary>
+    public bool Speech { get; set; }
+
+    /// <summary>Units that training utterances other than targets use less often share the token of a neighbor.</summary>
+    public int MinUnitOccurrences { get; set; } = 20;
+
+    /// <summary>Shares of the tasks over time.</summary>
+    public List<MixturePhase> Mixture { get; set; } = [];
+
+    /// <summary>Positions per step, about.</summary>
+    public int TokensPerStep { get; set; } = 2600;
+
+    public double Dropout { get; set; } = 0.1;
+
+    public double WeightDecay { get; set; } = 0.05;
+
+    /// <summary>Multiply in bfloat16.</summary>
+    public bool BFloat16 { get; set; } = true;
+
+    /// <summary>Drawings of each picture; all but the first are in changed colors.</summary>
+    public int PictureVariants { get; set; } = 2;
+
+    /// <summary>Validation samples per task.</summary>
+    public int ValidationSamples { get; set; } = 64;
+
+    /// <summary>Answers are measured at every n-th evaluation and at the end; likelihoods always.</summary>
+    public int AnswersEvery { get; set; } = 2;
+
+    /// <summary>Use only so many samples per task, for a quick check that a stage can learn them by heart; 0 = all.</summary>
+    public int MaxSamples { get; set; }
+}

@@ -1,0 +1,67 @@
+using Emova.Training.Data;
+
+namespace Emova.Training.Stages.Language;
+
+/// <summary>The corpus entries each task draws from.</summary>
+public static class SamplePools
+{
+    /// <summary>Random draws for the given tasks; a task without entries is left out.</summary>
+    /// <param name="tasks">the tasks wanted</param>
+    /// <param name="corpus">the corpus</param>
+    /// <param name="units">units, or null before they exist</param>
+    /// <param name="factory">builds samples of the split</param>
+    /// <param name="split">train, validation or test</param>
+    /// <param name="maxSamples">entries per task, 0 = all</param>
+    public static Dictionary<LanguageTask, Func<Random, TrainingSample>> Create(
+        IEnumerable<LanguageTask> tasks, TinyCorpus corpus, SpeechUnitsTable? units, SampleFactory factory, string split, int maxSamples = 0)
+    {
+        Dictionary<LanguageTask, Func<Random, TrainingSample>> pools = [];
+        foreach (LanguageTask task in tasks)
+        {
+            switch (task)
+            {
+                case LanguageTask.Sentence:
+                    string path = Path.Combine(corpus.Folder, "text", $"sentences-{split}.txt");
+                    Add(task, File.ReadLines(path).Where(l => l.Length > 0), (s, _) => factory.Sentence(s));
+                    break;
+                case LanguageTask.Conversation:
+                    Add(task, corpus.Dialogues(split), (d, _) => factory.Conversation(d));
+                    break;
+                case LanguageTask.Caption:
+                    Add(task, corpus.Dialogues(split).Where(IsCaption), factory.Caption);
+                    break;
+                case LanguageTask.Picture:
+                    Add(task, corpus.Dialogues(split).Where(d => d.Scene is not null), factory.Picture);
+                    break;
+                case LanguageTask.Transcribe:
+                    Add(task, Spoken().Where(u => u.Kind != "canonical"), (u, _) => factory.Transcribe(u));
+                    break;
+                case LanguageTask.Speak:
+                    Add(task, Spoken().Where(u => u.Kind == "canonical"), (u, _) => factory.Speak(u));
+                    break;
+                case LanguageTask.SpokenReply:
+                    Add(task, corpus.Dialogues(split).Where(d => d.Scene is null && factory.IsSpoken(d)), factory.Spoken);
+                    break;
+                case LanguageTask.SpokenPicture:
+                    Add(task, corpus.Dialogues(split).Where(d => d.Scene is not null && factory.IsSpoken(d)), factory.Spoken);
+                    break;
+            }
+        }
+
+        return pools;
+
+        IEnumerable<Utterance> Spoken() => corpus.Utterances.Where(u => u.Split == split && u.Kind != "unseen" && units!.TryGet(u.Id, out _));
+
+        void Add<T>(LanguageTask task, IEnumerable<T> entries, Func<T, Random, TrainingSample> build)
+        {
+            T[] all = maxSamples > 0 ? [.. entries.Take(maxSamples)] : [.. entries];
+            if (all.Length > 0)
+            {
+                pools[task] = random => build(all[random.Next(all.Length)], random);
+            }
+        }
+    }
+
+    /// <summary>Answers that tell what the whole picture shows.</summary>
+    private static bool IsCaption(Dialogue dialogue) => dialogue.Scene is not null && dialogue.Task == "caption";
+}

@@ -1,0 +1,25 @@
+using Emova.Training.Data;
+
+namespace Emova.Training.Stages.Language;
+
+/// <summary>Says in words what a scene holds, for the stage that teaches language before pictures.</summary>
+public static class SceneDescription
+{
+    /// <summary>One clause per object in reading order: color, concept, place, height, width.</summary>
+    public static string Of(Scene scene) => string.Join(" , ", scene.Objects
+        .OrderBy(o => Band(Middle(o, 1), scene.Height)).ThenBy(o => Middle(o, 0))
+        .Select(o => $"{(o.Color is null ? "" : o.Color + " ")}{o.Concept} {Place(o, scene)}"));
+
+    private static double Middle(SceneObject item, int axis) => (item.Box[axis] + item.Box[axis + 2]) / 2.0;
+
+    private static int Band(double middle, int size) => Math.Clamp((int)(3 * middle / size), 0, 2);
+
+    private static string Place(SceneObject item, Scene scene)
+    {
+        string row = Band(Middle(item, 1), scene.Height) switch { 0 => "top", 1 => "middle", _ => "bottom" };
+        string column = Band(Middle(item, 0), scene.Width) switch { 0 => "left", 1 => "middle", _ => "right" };
+        return item.Class == "bar" ? $"{column} {Tenths(item.Box[3] - item.Box[1], scene.Height)}" : $"{row} {column} {Tenths(item.Box[3] - item.Box[1], scene.Height)}";
+    }
+
+    private static int Tenths(double length, double size) => Math.Clamp((int)Math.Round(10 * length / size), 0, 10);
+}

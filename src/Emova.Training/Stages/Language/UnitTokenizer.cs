@@ -1,0 +1,67 @@
+using System.Text.Encodings.Web;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Emova.Text;
+using Emova.Training.Data;
+
+namespace Emova.Training.Stages.Language;
+
+/// <summary>
+/// Adds the speech units in use to the corpus tokenizer. Units get ids after all text tokens, so that text ids, and with them the rows a
+/// language model has learned, stay where they are.
+/// </summary>
+public static class UnitTokenizer
+{
+    /// <summary>Name of the extended tokenizer in the run folder.</summary>
+    public const string FileName = "tokenizer.json";
+
+    /// <summary>
+    /// Writes the tokenizer with a token for every unit of the canonical training utterances and for those that other training utterances
+    /// use at least so often; rarer ones are mapped to their nearest neighbor.
+    /// </summary>
+    public static void Write(TinyCorpus corpus, SpeechUnitsTable units, int minOccurrences, string path)
+    {
+        Dictionary<int, int> counts = [];
+        foreach (Utterance utterance in corpus.Utterances.Where(u => u.Split == "train" && u.Kind != "unseen"))
+        {
+            if (!units.TryGet(utterance.Id, out int[] own))
+            {
+                continue;
+            }
+
+            int weight = utterance.Kind == "canonical" ? minOccurrences : 1;
+            foreach (int unit in SpeechUnitRuns.Collapse(own))
+            {
+                counts[unit] = counts.GetValueOrDefault(unit) + weight;
+            }
+        }
+
+        int[] used = [.. counts.Where(c => c.Value >= minOccurrences).Select(c => c.Key).Order()];
+        if (used.Length == 0)
+        {
+            throw new EmovaException($"{corpus.Folder}: no training utterance has units; run `emova-train encode` first");
+        }
+
+        string source = Path.Combine(corpus.Folder, "tokenizer.json");
+        JsonNode root = JsonNode.Parse(File.ReadAllText(source))!;
+        int next = HuggingFaceTokenizer.Load(source).VocabularySize;
+        JsonArray added = root["added_tokens"]!.AsArray();
+        foreach (int unit in used)
+        {
+            added.Add(new JsonObject
+            {
+                ["id"] = next++,
+                ["content"] = SpeechVocabulary.ToText(unit),
+                ["single_word"] = false,
+                ["lstrip"] = false,
+                ["rstrip"] = false,
+                ["normalized"] = false,
+                ["special"] = false,
+            });
+        }
+
+        JsonSerializerOptions options = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping, WriteIndented = true };
+        File.WriteAllText(path + ".tmp", root.ToJsonString(options));
+        File.Move(path + ".tmp", path, overwrite: true);
+    }
+}
