@@ -11,6 +11,7 @@ RootCommand root = new("Trains EMOVA-Tiny from nothing: data, speech, vision, la
     EncodeCommand.Create(),
     SpeechDecoderCommand.Create(),
 };
+foreach (Command stage in LanguageCommands.Create()) root.Add(stage);
 
 try
 {
