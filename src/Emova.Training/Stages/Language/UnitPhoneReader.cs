@@ -1,3 +1,4 @@
+using Emova.Training.Infrastructure;
 using Emova.Training.Modules.Speech;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -12,9 +13,14 @@ public static class UnitPhoneReader
     /// <summary>Run folder of the speech encoder.</summary>
     private const string EncoderStage = "speech-encoder";
 
-    /// <summary>The reader, with the newest weights of the speech encoder.</summary>
-    public static Func<int[], string[]> Open(string runs, string modelConfig)
+    /// <summary>The reader, with the newest weights of the speech encoder; null where it was not trained in these runs.</summary>
+    public static Func<int[], string[]>? Open(string runs, string modelConfig)
     {
+        if (RunFolder.StateOf(runs, EncoderStage) is null)
+        {
+            return null;
+        }
+
         SpeechEncoderModel model = SpeechEncoderModel.Load(modelConfig, runs, EncoderStage);
         return units => Read(model, units);
     }

@@ -5,9 +5,10 @@ using Emova.Training.Data;
 namespace Emova.Training.Stages.Vision;
 
 /// <summary>Draws scenes, each only once while it fits in memory. Safe for several threads.</summary>
+/// <param name="renderer">draws a scene</param>
 /// <param name="processor">turns pictures into patches as the model at hand does</param>
 /// <param name="cacheBytes">limit of the kept pixels</param>
-public sealed class ScenePictures(Qwen2ImageProcessor processor, long cacheBytes = 1L << 30)
+public sealed class ScenePictures(SceneRenderer renderer, Qwen2ImageProcessor processor, long cacheBytes = 1L << 30)
 {
     private readonly ConcurrentDictionary<Scene, byte[]> _drawn = new(ReferenceEqualityComparer.Instance);
     private long _bytes;
@@ -22,7 +23,7 @@ public sealed class ScenePictures(Qwen2ImageProcessor processor, long cacheBytes
             return known;
         }
 
-        byte[] pixels = SceneRenderer.Draw(scene);
+        byte[] pixels = renderer.Draw(scene);
         if (Interlocked.Add(ref _bytes, pixels.Length) <= cacheBytes)
         {
             _drawn[scene] = pixels;

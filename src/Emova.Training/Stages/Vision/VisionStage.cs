@@ -45,17 +45,16 @@ public static class VisionStage
     /// <summary>Trains or goes on training; true when the run is complete.</summary>
     public static bool Run(VisionSettings settings, string data, string runs, TextWriter output)
     {
-        using TinyCorpus corpus = TinyCorpus.Open(data);
         TinyModelConfig config = TinyModelConfig.Load(settings.Model);
-        Scene[] train = Scenes(corpus, "train");
-        Scene[] validation = [.. Scenes(corpus, "validation").Take(settings.ValidationPictures)];
+        Scene[] train = Scenes(data, "train");
+        Scene[] validation = [.. Scenes(data, "validation").Take(settings.ValidationPictures)];
         if (settings.MaxScenes > 0)
         {
             train = [.. train.Take(settings.MaxScenes)];
         }
 
         SceneLabels labels = new(train);
-        ScenePictures pictures = new(config.ImageProcessor());
+        ScenePictures pictures = new(SceneRenderer.Open(), config.ImageProcessor());
         output.WriteLine($"{train.Length} training scenes, {labels.Concepts - 1} concepts, {labels.Colors - 1} colors");
 
         random.manual_seed(settings.Seed);
@@ -104,9 +103,9 @@ public static class VisionStage
         }
     }
 
-    /// <summary>The scenes of the dialogues of a split.</summary>
-    private static Scene[] Scenes(TinyCorpus corpus, string split) =>
-        [.. corpus.Dialogues(split).Where(d => d.Scene is not null).Select(d => d.Scene!)];
+    /// <summary>The scenes of the dialogues of a split; no speech is needed yet.</summary>
+    private static Scene[] Scenes(string data, string split) =>
+        [.. CorpusJson.ReadLines<Dialogue>(Path.Combine(data, "dialogue", split + ".jsonl")).Where(d => d.Scene is not null).Select(d => d.Scene!)];
 
     /// <summary>The scenes of a step: each epoch goes once through a new permutation.</summary>
     private static IEnumerable<Scene> Pick(Scene[] scenes, VisionSettings settings, long step)
