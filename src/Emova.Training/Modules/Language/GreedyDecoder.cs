@@ -65,7 +65,7 @@ public static class GreedyDecoder
                 }
 
                 long total = longest + step + 1;
-                Tensor mask = where(arange(total).unsqueeze(0).lt((longest - lengths).unsqueeze(1)), tensor(Masked), tensor(0f));
+                Tensor mask = where(Columns(total).unsqueeze(0).lt(PaddingOf(lengths, longest).unsqueeze(1)), tensor(Masked), tensor(0f));
                 Tensor hidden = model.Hidden(model.Embed(next.unsqueeze(1)), total - 1, caches, mask.unsqueeze(1).unsqueeze(1));
                 next = model.Logits(hidden.select(1, 0)).argmax(-1).MoveToOuterDisposeScope();
             }
@@ -84,10 +84,14 @@ public static class GreedyDecoder
     /// <summary>Additive causal mask (B, 1, T, T) for rows of which only the last `lengths` (B) columns are real.</summary>
     public static Tensor PaddingMask(Tensor lengths, long total)
     {
-        Tensor columns = arange(total);
+        Tensor columns = Columns(total);
         Tensor later = columns.unsqueeze(0).gt(columns.unsqueeze(1)); // (T, T)
-        Tensor padding = columns.unsqueeze(0).lt((total - lengths).unsqueeze(1)); // (B, T)
+        Tensor padding = columns.unsqueeze(0).lt(PaddingOf(lengths, total).unsqueeze(1)); // (B, T)
         Tensor hidden = later.unsqueeze(0).logical_or(padding.unsqueeze(1)); // (B, T, T)
         return where(hidden, tensor(Masked), tensor(0f)).unsqueeze(1);
     }
+
+    private static Tensor Columns(long count) => tensor(Enumerable.Range(0, (int)count).Select(i => (long)i).ToArray());
+
+    private static Tensor PaddingOf(Tensor lengths, long total) => tensor(total).Minus(lengths);
 }

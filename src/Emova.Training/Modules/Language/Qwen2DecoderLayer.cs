@@ -60,7 +60,7 @@ public sealed class Qwen2DecoderLayer : CheckpointModule
     /// <returns>(B, T, D)</returns>
     public Tensor Forward(Tensor x, Tensor cos, Tensor sin, Qwen2LayerCache? cache, Tensor? mask)
     {
-        x = x + F.dropout(_attention.Forward(_inputNorm.Forward(x), cos, sin, cache, mask), _dropout, training && _dropout > 0);
-        return x + F.dropout(_mlp.Forward(_postAttentionNorm.Forward(x)), _dropout, training && _dropout > 0);
+        x = x.Plus(F.dropout(_attention.Forward(_inputNorm.Forward(x), cos, sin, cache, mask), _dropout, training && _dropout > 0));
+        return x.Plus(F.dropout(_mlp.Forward(_postAttentionNorm.Forward(x)), _dropout, training && _dropout > 0));
     }
 }

@@ -21,7 +21,7 @@ public sealed class RmsNorm : CheckpointModule
     /// <summary>(…, D) to (…, D).</summary>
     public Tensor Forward(Tensor input)
     {
-        using Tensor inverse = (input * input).mean([-1], keepdim: true).add_(_epsilon).rsqrt_();
+        using Tensor inverse = (input * input).mean([-1], keepdim: true).add_(Arithmetic.Constant(_epsilon)).rsqrt_();
         return input * inverse * _weight;
     }
 }

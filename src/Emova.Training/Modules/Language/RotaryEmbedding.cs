@@ -48,7 +48,7 @@ public sealed class RotaryEmbedding : IDisposable
         long half = x.shape[^1] / 2;
         Tensor first = x.narrow(-1, 0, half);
         Tensor second = x.narrow(-1, half, half);
-        return cat([(first * cos) - (second * sin), (second * cos) + (first * sin)], -1);
+        return cat([(first * cos).Minus(second * sin), (second * cos).Plus(first * sin)], -1);
     }
 
     /// <inheritdoc/>

@@ -41,9 +41,9 @@ public sealed class VisionBlock : CheckpointModule
     /// <returns>(S, E)</returns>
     public Tensor Forward(Tensor x, (Tensor Cos, Tensor Sin) rotary, IReadOnlyList<int> lengths)
     {
-        x = x + Drop(Attend(_norm1.forward(x), rotary, lengths));
+        x = x.Plus(Drop(Attend(_norm1.forward(x), rotary, lengths)));
         Tensor inner = _fc1.Forward(_norm2.forward(x));
-        return x + Drop(_fc2.Forward(inner * sigmoid(inner * 1.702))); // quick GELU
+        return x.Plus(Drop(_fc2.Forward(inner * sigmoid(inner.Times(1.702))))); // quick GELU
     }
 
     private Tensor Drop(Tensor x) => F.dropout(x, _dropout, training && _dropout > 0);
@@ -80,7 +80,7 @@ public sealed class VisionBlock : CheckpointModule
         Tensor Rotate(Tensor t)
         {
             long half = headSize / 2;
-            return (t * rotary.Cos) + (cat([-t.narrow(-1, half, half), t.narrow(-1, 0, half)], -1) * rotary.Sin);
+            return (t * rotary.Cos).Plus(cat([-t.narrow(-1, half, half), t.narrow(-1, 0, half)], -1) * rotary.Sin);
         }
     }
 }

@@ -9,6 +9,7 @@ namespace Emova.Training.Stages.Vision;
 public sealed class VisionHeads : CheckpointModule
 {
     private const int CellOutputs = 5; // holds a center, box
+    private const double BackgroundWeight = 0.3;
 
     private readonly SceneLabels _labels;
     private readonly MixedLinear _concept;
@@ -49,14 +50,16 @@ public sealed class VisionHeads : CheckpointModule
         Tensor count = tensor(targets.Select(t => (long)t.Count).ToArray());
         Tensor tallest = tensor(targets.Select(t => t.TallestBar).ToArray());
         Tensor shortest = tensor(targets.Select(t => t.ShortestBar).ToArray());
-        Tensor present = zeros(targets.Count, _labels.Concepts);
-        for (int i = 0; i < targets.Count; i++)
+        float[] presence = new float[targets.Count * _labels.Concepts];
+        foreach ((int i, SceneTargets target) in targets.Index())
         {
-            foreach (int c in targets[i].Present)
+            foreach (int c in target.Present)
             {
-                present[i, c] = tensor(1f);
+                presence[(i * _labels.Concepts) + c] = 1;
             }
         }
+
+        Tensor present = tensor(presence).view(targets.Count, _labels.Concepts);
 
         Tensor pooled = Pool(features, targets); // (B, D)
         Tensor conceptLogits = _concept.Forward(features);
@@ -65,28 +68,29 @@ public sealed class VisionHeads : CheckpointModule
         Tensor countLogits = _count.Forward(pooled);
         Tensor presentLogits = _present.Forward(pooled);
         Tensor bars = _bars.Forward(pooled);
-        Tensor occupied = concept.ne(0).to(ScalarType.Float32);
+        Tensor occupied = tensor(targets.SelectMany(t => t.Concept).Select(c => c == 0 ? 0f : 1f).ToArray());
 
         // Most cells are background: an equal weight per cell would teach little else at first.
-        Tensor weight = where(occupied.gt(0), tensor(1f), tensor(0.3f));
+        Tensor weight = occupied.Times(1 - BackgroundWeight).Plus(BackgroundWeight);
         Tensor conceptLoss = (F.cross_entropy(conceptLogits, concept, reduction: nn.Reduction.None) * weight).sum() / weight.sum();
         Tensor colorLoss = (F.cross_entropy(colorLogits, color, reduction: nn.Reduction.None) * weight).sum() / weight.sum();
         Tensor centerLoss = F.binary_cross_entropy_with_logits(geometry.select(1, 0), holdsCenter);
-        Tensor boxLoss = (F.smooth_l1_loss(geometry.narrow(1, 1, 4), box, nn.Reduction.None, 0.3).sum(1) * occupied).sum() / occupied.sum().clamp_min(1);
+        Tensor boxLoss = (F.smooth_l1_loss(geometry.narrow(1, 1, 4), box, nn.Reduction.None, 0.3).sum(1) * occupied).sum() / occupied.sum().clamp_min(Arithmetic.Constant(1));
         Tensor countLoss = F.cross_entropy(countLogits, count);
-        Tensor presentLoss = F.binary_cross_entropy_with_logits(presentLogits, present, reduction: nn.Reduction.Sum) / (4.0 * targets.Count);
-        Tensor barLoss = F.cross_entropy(bars.narrow(1, 0, _labels.Colors), tallest) + F.cross_entropy(bars.narrow(1, _labels.Colors, _labels.Colors), shortest);
-        Tensor loss = conceptLoss + (0.7 * colorLoss) + centerLoss + boxLoss + (0.3 * countLoss) + (0.3 * presentLoss) + (0.2 * barLoss);
+        Tensor presentLoss = F.binary_cross_entropy_with_logits(presentLogits, present, reduction: nn.Reduction.Sum).Times(1.0 / (8 * targets.Count));
+        Tensor barLoss = F.cross_entropy(bars.narrow(1, 0, _labels.Colors), tallest).Plus(F.cross_entropy(bars.narrow(1, _labels.Colors, _labels.Colors), shortest));
+        Tensor loss = conceptLoss.Plus(colorLoss.Times(0.7)).Plus(centerLoss).Plus(boxLoss)
+            .Plus(countLoss.Times(0.3)).Plus(presentLoss.Times(0.3)).Plus(barLoss.Times(0.2));
 
         using IDisposable noGrad = no_grad();
         Tensor right = conceptLogits.argmax(1).eq(concept).to(ScalarType.Float32);
-        Tensor centers = holdsCenter.gt(0.5).to(ScalarType.Float32);
+        Tensor centers = holdsCenter;
         return new VisionScore(
             loss,
             right.mean(),
-            (right * centers).sum() / centers.sum().clamp_min(1),
+            (right * centers).sum() / centers.sum().clamp_min(Arithmetic.Constant(1)),
             colorLogits.argmax(1).eq(color).to(ScalarType.Float32).mean(),
-            geometry.select(1, 0).gt(0).to(ScalarType.Float32).eq(centers).to(ScalarType.Float32).mean(),
+            geometry.select(1, 0).gt(Arithmetic.Constant(0)).to(ScalarType.Float32).eq(centers).to(ScalarType.Float32).mean(),
             boxLoss.detach(),
             countLogits.argmax(1).eq(count).to(ScalarType.Float32).mean());
     }
