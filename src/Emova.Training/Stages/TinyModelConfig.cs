@@ -1,51 +1,35 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
-using Emova.Media;
-using Emova.Training.Modules.Language;
-using Emova.Training.Modules.Vision;
+using Emova.Checkpoints;
+using Emova.Models;
+using Emova.Models.Language;
+using Emova.Models.Vision;
 
 namespace Emova.Training.Stages;
 
-/// <summary>The sections of a model description (config.json) that the vision and language stages train.</summary>
-/// <param name="Vision">vision_config: the encoder</param>
-/// <param name="Text">text_config: the language model; its vocabulary size is filled in from the tokenizer</param>
-/// <param name="ProjectorDepth">mm_projector_config.mlp_depth</param>
-/// <param name="MinPixels">smallest picture area aimed for</param>
-/// <param name="MaxPixels">largest picture area</param>
-public sealed record TinyModelConfig(Qwen2VisionConfig Vision, Qwen2Config Text, int ProjectorDepth, long MinPixels, long MaxPixels)
+/// <summary>The sections of a model description that the vision and language stages train, read by the runtime's own reader.</summary>
+/// <param name="Vision">the encoder</param>
+/// <param name="Text">the language model; its vocabulary size is filled in from the tokenizer</param>
+/// <param name="ProjectorDepth">linear layers of the projector</param>
+public sealed record TinyModelConfig(Qwen2VisionConfig Vision, Qwen2Config Text, int ProjectorDepth)
 {
-    private static readonly JsonSerializerOptions SnakeCase = new() { PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower };
-
     /// <summary>Reads a model description.</summary>
-    /// <exception cref="EmovaException">The file is missing, is not JSON or lacks a section.</exception>
+    /// <exception cref="EmovaException">The file is missing, is not JSON or has an unusable value.</exception>
     public static TinyModelConfig Load(string path)
     {
         try
         {
             JsonNode root = JsonNode.Parse(File.ReadAllText(path))!;
-            JsonNode vision = Section("vision_config");
-            return new TinyModelConfig(
-                vision.Deserialize<Qwen2VisionConfig>(SnakeCase)!,
-                Section("text_config").Deserialize<Qwen2Config>(SnakeCase)!,
-                Section("mm_projector_config")["mlp_depth"]!.GetValue<int>(),
-                vision["min_pixels"]!.GetValue<long>(),
-                vision["max_pixels"]!.GetValue<long>());
 
-            JsonNode Section(string name) => root[name] ?? throw new EmovaException($"{path}: section '{name}' is missing");
+            // A description for training has no vocabulary yet; every stage takes it from its tokenizer.
+            root["text_config"]!["vocab_size"] = 1;
+            EmovaConfig config = EmovaConfig.Read(new ConfigSection(path, JsonSerializer.SerializeToElement(root)));
+            return new TinyModelConfig(
+                config.Vision ?? throw new EmovaException($"{path}: section 'vision_config' is missing"), config.Language, config.ProjectorDepth);
         }
         catch (Exception error) when (error is IOException or JsonException or NullReferenceException or UnauthorizedAccessException)
         {
-            throw new EmovaException($"{path}: {error.Message}", error);
+            throw new EmovaException($"{path}: cannot read the model description: {error.Message}", error);
         }
     }
-
-    /// <summary>The picture preprocessing of the described model.</summary>
-    public Qwen2ImageProcessor ImageProcessor() => new()
-    {
-        PatchSize = Vision.PatchSize,
-        SpatialMergeSize = Vision.SpatialMergeSize,
-        TemporalPatchSize = Vision.TemporalPatchSize,
-        MinPixels = MinPixels,
-        MaxPixels = MaxPixels,
-    };
 }

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Emova.Models.Language;
 using Emova.Training.Modules;
 using Emova.Training.Modules.Language;
 using TorchSharp;
@@ -94,7 +95,7 @@ public sealed class Qwen2TwinTests
                 NumAttentionHeads = config.GetProperty("num_attention_heads").GetInt32(),
                 NumKeyValueHeads = config.GetProperty("num_key_value_heads").GetInt32(),
                 RopeTheta = config.GetProperty("rope_theta").GetDouble(),
-                RmsNormEps = config.GetProperty("rms_norm_eps").GetDouble(),
+                RmsNormEps = config.GetProperty("rms_norm_eps").GetSingle(),
                 MaxPositionEmbeddings = 64,
             },
             options ?? TwinOptions.Exact);

@@ -2,6 +2,7 @@ using System.Text.Json;
 using Emova.Training.Modules;
 using Emova.Training.Modules.Vision;
 using TorchSharp;
+using Qwen2VisionConfig = Emova.Models.Vision.Qwen2VisionConfig;
 using Xunit;
 using static TorchSharp.torch;
 

@@ -1,3 +1,4 @@
+using Emova.Models.Language;
 using TorchSharp;
 using static TorchSharp.torch;
 using F = TorchSharp.torch.nn.functional;

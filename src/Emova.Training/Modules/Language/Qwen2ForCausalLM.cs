@@ -1,3 +1,4 @@
+using Emova.Models.Language;
 using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;

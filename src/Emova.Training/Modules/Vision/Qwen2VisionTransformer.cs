@@ -1,4 +1,5 @@
 using TorchSharp;
+using Qwen2VisionConfig = Emova.Models.Vision.Qwen2VisionConfig;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
 using F = TorchSharp.torch.nn.functional;
@@ -12,7 +13,7 @@ namespace Emova.Training.Modules.Vision;
 public sealed class Qwen2VisionTransformer : CheckpointModule
 {
     private readonly Qwen2VisionConfig _config;
-    private readonly Parameter _patchEmbedding; // (E, C, 2, 14, 14)
+    private readonly Parameter _patchEmbedding; // (E, 3, 2, 14, 14)
     private readonly VisionBlock[] _blocks;
     private readonly LayerNorm _mergerNorm;
     private readonly MixedLinear _merger1;
@@ -25,10 +26,10 @@ public sealed class Qwen2VisionTransformer : CheckpointModule
     {
         _config = config;
         _bfloat16 = options.BFloat16;
-        int patch = config.InChannels * config.TemporalPatchSize * config.PatchSize * config.PatchSize;
+        int patch = config.PatchDim;
         int merged = config.EmbedDim * config.SpatialMergeSize * config.SpatialMergeSize;
         _patchEmbedding = new Parameter(
-            randn([config.EmbedDim, config.InChannels, config.TemporalPatchSize, config.PatchSize, config.PatchSize]) / Math.Sqrt(patch));
+            randn([config.EmbedDim, 3, config.TemporalPatchSize, config.PatchSize, config.PatchSize]) / Math.Sqrt(patch));
         double outputGain = 1 / Math.Sqrt(2.0 * config.Depth);
         _blocks = [.. Enumerable.Range(0, config.Depth).Select(_ => new VisionBlock(config.EmbedDim, config.NumHeads, config.MlpRatio, outputGain, options))];
         _mergerNorm = nn.LayerNorm(config.EmbedDim, 1e-6);

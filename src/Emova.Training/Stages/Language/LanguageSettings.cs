@@ -26,6 +26,9 @@ public sealed record LanguageSettings : LoopSettings
     /// <summary>Learning rate of the vision encoder relative to the rest.</summary>
     public double VisionRateFactor { get; set; } = 0.1;
 
+    /// <summary>Run of the speech encoder whose phone head reads written units when speech is measured.</summary>
+    public string SpeechEncoder { get; set; } = "speech-encoder";
+
     /// <summary>Whether speech units are part of the vocabulary.</summary>
     public bool Speech { get; set; }
 

@@ -57,7 +57,7 @@ public static class LanguageStage
             RateFactor = parameter => parameter.StartsWith(VisionStage.WeightPrefix, StringComparison.Ordinal) ? settings.VisionRateFactor : 1,
         };
 
-        PictureFeatures features = new(model, new ScenePictures(SceneRenderer.Open(), config.ImageProcessor()), settings.Seed, frozen: settings.TuneVisionFromLayer is null);
+        PictureFeatures features = new(model, new ScenePictures(SceneRenderer.Open(), config.Vision.CreateImageProcessor()), settings.Seed, frozen: settings.TuneVisionFromLayer is null);
         LanguageStep step = new(model, features);
         LanguageTask[] tasks = [.. Enum.GetValues<LanguageTask>().Where(t => settings.Speech || t <= LanguageTask.Picture)];
         SampleFactory trainFactory = new(corpus, units, tokenizer, "train", settings.PictureVariants);
@@ -70,7 +70,7 @@ public static class LanguageStage
         SampleFactory validationFactory = new(corpus, units, tokenizer, validation);
         LanguageEvaluator evaluator = new(
             model, step, tokenizer, SamplePools.Create(measured, corpus, units, validationFactory, validation, settings.MaxSamples), corpus,
-            settings.Speech ? UnitPhoneReader.Open(runs, settings.Model) : null, settings.ValidationSamples, settings.Seed);
+            settings.Speech ? UnitPhoneReader.Open(runs, settings.SpeechEncoder, settings.Model) : null, settings.ValidationSamples, settings.Seed);
 
         model.Language.train();
         return new TrainingLoop(folder, model.Store, optimizer, settings) { Unit = "tokens", Output = output }.Run(

@@ -1,3 +1,4 @@
+using Emova.Models.Speech;
 using Emova.Text;
 using Emova.Training.Data;
 
@@ -81,7 +82,7 @@ public sealed class SampleFactory(TinyCorpus corpus, SpeechUnitsTable? units, Hu
         && corpus.Saying(t.Reply.Text, "canonical", split) is [Utterance reply, ..] && units.TryGet(reply.Id, out _));
 
     /// <summary>Units of an utterance with runs collapsed, as the tokens the model has for them.</summary>
-    private string UnitText(Utterance utterance) => _speech!.ToLegalText(SpeechUnitRuns.Collapse(units![utterance.Id]));
+    private string UnitText(Utterance utterance) => _speech!.ToLegalText(SpeechUnits.Collapse(units![utterance.Id]).Units);
 
     /// <summary>A rendering in the emotion and pitch the dialogue asks for where there is one, else any.</summary>
     private Utterance Rendering(Remark user, Random random)

@@ -5,8 +5,10 @@ namespace Emova.Training.Stages.Language;
 /// <summary>Says in words what a scene holds, for the stage that teaches language before pictures.</summary>
 public static class SceneDescription
 {
-    /// <summary>One clause per object in reading order: color, concept, place, height, width.</summary>
-    public static string Of(Scene scene) => string.Join(" , ", scene.Objects
+    private static readonly string[] Numbers = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"];
+
+    /// <summary>One line per object in reading order: color, concept, place, height, width.</summary>
+    public static string Of(Scene scene) => string.Join("\n", scene.Objects
         .OrderBy(o => Band(Middle(o, 1), scene.Height)).ThenBy(o => Middle(o, 0))
         .Select(o => $"{(o.Color is null ? "" : o.Color + " ")}{o.Concept} {Place(o, scene)}"));
 
@@ -21,5 +23,6 @@ public static class SceneDescription
         return item.Class == "bar" ? $"{column} {Tenths(item.Box[3] - item.Box[1], scene.Height)}" : $"{row} {column} {Tenths(item.Box[3] - item.Box[1], scene.Height)}";
     }
 
-    private static int Tenths(double length, double size) => Math.Clamp((int)Math.Round(10 * length / size), 0, 10);
+    /// <summary>A length in tenths of the picture, as a word of the corpus.</summary>
+    private static string Tenths(double length, double size) => Numbers[Math.Clamp((int)Math.Round(10 * length / size), 0, 9)];
 }

@@ -10,18 +10,15 @@ namespace Emova.Training.Stages.Language;
 /// </summary>
 public static class UnitPhoneReader
 {
-    /// <summary>Run folder of the speech encoder.</summary>
-    private const string EncoderStage = "speech-encoder";
-
     /// <summary>The reader, with the newest weights of the speech encoder; null where it was not trained in these runs.</summary>
-    public static Func<int[], string[]>? Open(string runs, string modelConfig)
+    public static Func<int[], string[]>? Open(string runs, string stage, string modelConfig)
     {
-        if (RunFolder.StateOf(runs, EncoderStage) is null)
+        if (RunFolder.StateOf(runs, stage) is null)
         {
             return null;
         }
 
-        SpeechEncoderModel model = SpeechEncoderModel.Load(modelConfig, runs, EncoderStage);
+        SpeechEncoderModel model = SpeechEncoderModel.Load(modelConfig, runs, stage);
         return units => Read(model, units);
     }
 

@@ -1,6 +1,7 @@
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Emova.Models.Speech;
 using Emova.Text;
 using Emova.Training.Data;
 
@@ -30,7 +31,7 @@ public static class UnitTokenizer
             }
 
             int weight = utterance.Kind == "canonical" ? minOccurrences : 1;
-            foreach (int unit in SpeechUnitRuns.Collapse(own))
+            foreach (int unit in SpeechUnits.Collapse(own).Units)
             {
                 counts[unit] = counts.GetValueOrDefault(unit) + weight;
             }

@@ -54,7 +54,7 @@ public static class VisionStage
         }
 
         SceneLabels labels = new(train);
-        ScenePictures pictures = new(SceneRenderer.Open(), config.ImageProcessor());
+        ScenePictures pictures = new(SceneRenderer.Open(), config.Vision.CreateImageProcessor());
         output.WriteLine($"{train.Length} training scenes, {labels.Concepts - 1} concepts, {labels.Colors - 1} colors");
 
         random.manual_seed(settings.Seed);
