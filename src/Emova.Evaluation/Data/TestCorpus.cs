@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using System.Text.Json;
+using Emova.Media;
 
 namespace Emova.Evaluation.Data;
 
@@ -21,6 +22,9 @@ public sealed record TestTurn(TestRemark User, TestRemark Reply);
 public sealed record TestDialogue(string Id, string Task, JsonElement? Scene, TestTurn[] Turns)
 {
     public bool HasPicture => Scene is { ValueKind: JsonValueKind.Object };
+
+    /// <summary>Whether an emoji is on the picture.</summary>
+    public bool HasEmoji => HasPicture && Scene!.Value.GetProperty("objects").EnumerateArray().Any(o => o.TryGetProperty("glyph", out _));
 }
 
 /// <summary>Reads the corpus folder that <c>emova-train data</c> writes; only the files, none of the code that wrote them.</summary>
@@ -59,6 +63,16 @@ public sealed class TestCorpus
 
     /// <summary>Picture of a dialogue's scene in a drawing style: <c>test</c> (as in training) or <c>other</c>.</summary>
     public string PictureOf(TestDialogue dialogue, string drawing = "test") => Path.Combine(Folder, "pictures", drawing, dialogue.Id + ".png");
+
+    /// <summary>The picture of a dialogue, or null when it has none.</summary>
+    /// <exception cref="EmovaException">It was never drawn.</exception>
+    public RgbImage? ReadPicture(TestDialogue dialogue, string drawing = "test")
+    {
+        if (!dialogue.HasPicture) return null;
+        string path = PictureOf(dialogue, drawing);
+        if (!File.Exists(path)) throw new EmovaException($"{path}: not found; draw the test pictures with 'emova-train scenes --count 2000 --out {Path.GetDirectoryName(path)}'");
+        return ImageFile.Load(path);
+    }
 
     /// <summary>Samples of a recording at 16 kHz, full scale 1.</summary>
     public float[] Read(TestUtterance utterance)
