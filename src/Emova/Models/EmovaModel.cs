@@ -93,6 +93,14 @@ public sealed class EmovaModel
         if (placeholders != imageFeatures.Count)
             throw new EmovaException($"the prompt has {placeholders} image placeholders, but {imageFeatures.Count} pictures were given");
         SplicedBatch plan = ImageSplice.Plan([ids.ToArray()], null, null, [.. imageFeatures.Select(f => f.Length / dim)]);
-        return ImageSplice.Gather(plan, imageFeatures.SelectMany(f => f).ToArray(), Language.Embed, dim);
+        float[] features = new float[imageFeatures.Sum(f => f.Length)];
+        int position = 0;
+        foreach (float[] image in imageFeatures)
+        {
+            image.CopyTo(features, position);
+            position += image.Length;
+        }
+
+        return ImageSplice.Gather(plan, features, Language.Embed, dim);
     }
 }

@@ -1,9 +1,11 @@
+using System.Text.Json;
 using System.Text.Json.Nodes;
 using CsCheck;
 using Emova.Checkpoints;
 using Emova.Media;
 using Emova.Models;
 using Emova.Models.Language;
+using Emova.Models.Speech;
 using Xunit;
 
 namespace Emova.Tests.Models;
@@ -11,6 +13,8 @@ namespace Emova.Tests.Models;
 public class EmovaModelTests
 {
     private const double Tolerance = 1e-4;
+
+    private static readonly JsonSerializerOptions SnakeCase = new() { PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower };
 
     [Theory]
     [InlineData(false)]
@@ -68,6 +72,47 @@ public class EmovaModelTests
         Assert.Equal(expected, tokens);
         Assert.Equal(fixture.Outputs.ReadInt64("generate.tokens"), tokens);
         fixture.AssertClose("decode.logits", all.ToArray(), Tolerance);
+    }
+
+    [Fact]
+    public void SpeechEncoderIsLoadedFromTheSameFolder()
+    {
+        using FixtureCase fixture = Fixtures.Open("emova_e2e"), speech = Fixtures.Open("s2u_basic");
+        using TinyModelFolder folder = new(fixture);
+        Assert.Null(Load(folder).SpeechEncoder);
+        folder.AddPart("speech_encoder_config", TinyModelFolder.Section(speech, "dims"), "speech_encoder.", speech.Weights);
+        EmovaModel model = Load(folder);
+        AudioClip clip = WavFile.Read(speech.PathOf("speech_en.wav"));
+        int[] units = model.SpeechEncoder!.Encode(clip.Samples);
+        int index = Array.IndexOf(Files(speech), "speech_en.wav");
+        Assert.Equal(speech.Outputs.ReadInt64($"single{index}.unit_ids").Take(units.Length), units.Select(unit => (long)unit));
+        Assert.Equal((clip.Samples.Length + 639) / 640, units.Length);
+
+        static string[] Files(FixtureCase speech)
+        {
+            using JsonDocument json = JsonDocument.Parse(File.ReadAllText(speech.PathOf("units.json")));
+            return [.. json.RootElement.GetProperty("files").EnumerateArray().Select(file => file.GetString()!)];
+        }
+    }
+
+    [Fact]
+    public void SpeechDecoderIsLoadedFromTheSameFolder()
+    {
+        using FixtureCase fixture = Fixtures.Open("emova_e2e");
+        using TinyModelFolder folder = new(fixture);
+        using RandomVocoder voice = new(RandomVocoder.Small);
+        Assert.Null(Load(folder).SpeechDecoder);
+        JsonObject section = JsonSerializer.SerializeToNode(voice.Config, SnakeCase)!.AsObject();
+        folder.AddPart("speech_decoder_config", section, "", voice.File);
+        SourceFilterVocoder decoder = Load(folder).SpeechDecoder!;
+        Assert.Equal(voice.Config with { Levels = decoder.Config.Levels }, decoder.Config);
+        int[] units = [5, 77, 4000];
+        VoiceSettings settings = new([0.1f, -0.2f, 0.3f, 0, 1]);
+        Assert.Equal(voice.Vocoder.Synthesize(units, settings).Samples, decoder.Synthesize(units, settings).Samples);
+
+        using ModelFolder opened = ModelFolder.Open(folder.Folder);
+        ModelPart part = ModelInspector.Inspect(opened).Parts.Single(part => part.Name == "speech decoder");
+        Assert.Equal(voice.File.Tensors.Values.Sum(tensor => tensor.ElementCount), part.Parameters);
     }
 
     [Fact]

@@ -79,6 +79,9 @@ internal sealed class RandomVocoder : IDisposable
         FramesPerUnit = 4,
     };
 
+    /// <summary>The weights, named below speech_decoder.</summary>
+    public SafetensorsFile File => file;
+
     public double[] Weight(string name) => [.. file.ReadFloat32($"speech_decoder.{name}").Select(v => (double)v)];
 
     public void Dispose()

@@ -30,6 +30,21 @@ internal sealed class TinyModelFolder : IDisposable
 
     public void WriteConfig() => File.WriteAllText(this["config.json"], Config.ToJsonString());
 
+    /// <summary>Adds a part with the weights and dimensions of another golden case.</summary>
+    public void AddPart(string section, JsonObject dimensions, string prefix, SafetensorsFile weights)
+    {
+        Config[section] = dimensions;
+        WriteConfig();
+        List<TensorData> tensors = [];
+        using (SafetensorsFile present = SafetensorsFile.Open(this["model.safetensors"]))
+        {
+            tensors.AddRange(Copy(present, ""));
+            tensors.AddRange(Copy(weights, prefix));
+        }
+
+        SafetensorsWriter.Write(this["model.safetensors"], tensors);
+    }
+
     /// <summary>Replaces the weight file by two shards with an index.</summary>
     public void Shard()
     {
@@ -54,5 +69,9 @@ internal sealed class TinyModelFolder : IDisposable
 
     public void Dispose() => folder.Dispose();
 
-    private static JsonObject Section(FixtureCase fixture, string name) => JsonNode.Parse(fixture.Config.GetProperty(name).GetRawText())!.AsObject();
+    /// <summary>A section of a golden case's configuration, as a new object.</summary>
+    public static JsonObject Section(FixtureCase fixture, string name) => JsonNode.Parse(fixture.Config.GetProperty(name).GetRawText())!.AsObject();
+
+    private static IEnumerable<TensorData> Copy(SafetensorsFile file, string prefix) =>
+        file.Tensors.Values.Select(t => new TensorData(prefix + t.Name, t.DType, [.. t.Shape], file.ReadBytes(t.Name)));
 }
