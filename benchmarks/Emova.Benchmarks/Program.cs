@@ -1,1 +1,7 @@
+using BenchmarkDotNet.Configs;
+using BenchmarkDotNet.Running;
+using Emova.Benchmarks;
+
+// dotnet run -c Release --project benchmarks/Emova.Benchmarks -- --filter '*' --inProcess --job short
+BenchmarkSwitcher.FromAssembly(typeof(LinearBenchmarks).Assembly).Run(args, DefaultConfig.Instance.AddColumn(new RealTimeColumn()));
 return 0;
