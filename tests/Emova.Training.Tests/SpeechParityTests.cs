@@ -18,6 +18,12 @@ public sealed class SpeechParityTests : IDisposable
           {"filters": [64, 48], "conv_pos": 16, "conv_pos_groups": 4, "layers": 2, "ffn": 96, "heads": 4}]}
         """;
 
+    private const string DecoderConfig = """
+        {"type": "SourceFilterVocoder", "sample_rate": 16000, "levels": [8, 8, 8, 8], "hidden_size": 48, "intermediate_size": 96, "style_dim": 16,
+         "kernel_size": 7, "encoder_layers": 2, "duration_layers": 2, "max_run": 12, "frame_layers": 2, "prosody_layers": 2, "decoder_layers": 2,
+         "frames_per_unit": 4, "hop": 160, "n_fft": 512}
+        """;
+
     private readonly string _folder = Directory.CreateTempSubdirectory("emova-parity").FullName;
     private readonly DisposeScope _scope = NewDisposeScope();
     private readonly IDisposable _noGradients = no_grad();
@@ -74,6 +80,91 @@ public sealed class SpeechParityTests : IDisposable
         float[] twinPhones = logits.contiguous().data<float>().ToArray();
         for (int i = 0; i < phones.Length; i++) Assert.Equal(phones[i], twinPhones[i], 1e-4f);
     }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(3)]
+    public void VocodersAgree(int rows)
+    {
+        using JsonDocument config = JsonDocument.Parse(DecoderConfig);
+        VocoderDimensions dimensions = VocoderDimensions.Parse(config.RootElement);
+        random.manual_seed(12);
+        ParameterStore store = new();
+        SourceFilterVocoder twin = new(dimensions, store.Root);
+        string path = Path.Combine(_folder, "decoder.safetensors");
+        SafetensorsWriter.Write(path, store.Export(DType.F32, "speech_decoder."));
+        using SafetensorsFile file = SafetensorsFile.Open(path);
+        WeightLoader weights = new(file);
+        Reading.SourceFilterVocoder runtime = Reading.SourceFilterVocoder.Load(Reading.VocoderConfig.Read(new ConfigSection("test", config.RootElement)), weights.Push("speech_decoder"));
+        weights.Finish();
+
+        // Rows of different lengths: padding in a batch must not be heard.
+        Random generator = new(5);
+        VocoderExample[] examples = [.. Enumerable.Range(0, rows).Select(row => Example(generator, 9 + 4 * row, dimensions))];
+        VocoderBatch batch = new(examples, dimensions);
+        Tensor styles = randn(rows, dimensions.StyleDim), noise = randn_like(batch.Wave);
+        Tensor states = twin.EncodeUnits(batch.Units, styles, batch.UnitMask);
+        Tensor runs = twin.RunLengths(states, styles, batch.UnitMask).softmax(-1);
+        Tensor frames = twin.Expand(states, batch.UnitOfFrame, batch.Position, styles, batch.FrameMask);
+        Tensor prosody = twin.Prosody(frames, styles, batch.FrameMask);
+        (Tensor harmonic, Tensor noiseFilter) = twin.Filters(frames, batch.Prosody, styles, batch.FrameMask);
+        Tensor wave = twin.Synthesis.Synthesize(harmonic * batch.FrameMask, noiseFilter, batch.Pulses(twin.Synthesis), noise * batch.FrameMask.squeeze(2).repeat_interleave(160, 1));
+
+        for (int row = 0; row < rows; row++)
+        {
+            VocoderExample example = examples[row];
+            int count = example.Frames;
+            Reading.VoiceSettings voice = new(Values(styles[row]), 0, 1);
+            int[] durations = [.. example.Runs.Select(run => run * dimensions.FramesPerUnit)];
+            float[] ownNoise = Values(noise[row]).AsSpan(0, count * 160).ToArray();
+            Reading.VocoderOutput given = runtime.Render(example.Units, voice, new Reading.VocoderGivens
+            {
+                FramesPerUnit = durations, Prosody = new Emova.Media.PitchTrack(example.Pitch, example.LogEnergy), Noise = ownNoise,
+            });
+            float[] twinWave = Values(wave[row]);
+            // The last frames of a shorter row still touch excitation of the padding, which a single utterance does not have.
+            int compared = rows == 1 ? count * 160 : (count - 4) * 160;
+            for (int i = 0; i < compared; i++) Assert.Equal(given.Samples[i], twinWave[i], 1e-4f);
+            Assert.True(given.Samples.Max() > 0.01f);
+
+            Reading.VocoderOutput predicted = runtime.Render(example.Units, voice, new Reading.VocoderGivens { FramesPerUnit = durations });
+            float[] expected = Values(prosody[row]);
+            for (int t = 0; t < count; t++)
+            {
+                bool voiced = expected[3 * t + 1] > 0;
+                if (Math.Abs(expected[3 * t + 1]) > 1e-4f) Assert.Equal(voiced, predicted.Prosody.Frequency[t] > 0);
+                if (voiced && predicted.Prosody.Frequency[t] > 0) Assert.Equal(1, predicted.Prosody.Frequency[t] / SourceFilterVocoder.PitchHertz(expected[3 * t]), 1e-3f);
+                Assert.Equal(expected[3 * t + 2] * 3 - 6, predicted.Prosody.LogEnergy[t], 1e-3f);
+            }
+
+            float[] share = Values(runs[row]);
+            double time = 0;
+            int[] chosen = runtime.Synthesize(example.Units, voice).FramesPerUnit;
+            for (int i = 0, spent = 0; i < example.Units.Length; i++)
+            {
+                for (int n = 0; n < dimensions.MaxRun; n++) time += share[i * dimensions.MaxRun + n] * (n + 1) * dimensions.FramesPerUnit;
+                spent += chosen[i];
+                Assert.InRange(spent - time, -0.51, 1.01); // rounded running sum, at least one frame each
+            }
+        }
+    }
+
+    private static VocoderExample Example(Random random, int length, VocoderDimensions dimensions)
+    {
+        List<int> units = [];
+        while (units.Count < length)
+        {
+            int unit = random.Next(4096);
+            if (units.Count == 0 || units[^1] != unit) units.Add(unit);
+        }
+        int[] runs = [.. units.Select(_ => 1 + random.Next(3))];
+        int frames = runs.Sum() * dimensions.FramesPerUnit;
+        float[] pitch = [.. Enumerable.Range(0, frames).Select(t => t % 17 < 5 ? 0f : 120 + 40 * MathF.Sin(t / 9f))];
+        float[] energy = [.. Enumerable.Range(0, frames).Select(t => -4 - 2 * MathF.Sin(t / 7f))];
+        return new VocoderExample([.. units], runs, 0, new float[frames * dimensions.Hop], pitch, energy);
+    }
+
+    private static float[] Values(Tensor tensor) => tensor.contiguous().data<float>().ToArray();
 
     private static float[] Wave(int samples)
     {
