@@ -13,6 +13,8 @@ RootCommand root = new("Trains EMOVA-Tiny from nothing: data, speech, vision, la
     VisionCommand.Create(),
 };
 foreach (Command stage in LanguageCommands.Create()) root.Add(stage);
+root.Add(ExportCommand.Create());
+root.Add(AllCommand.Create());
 
 try
 {

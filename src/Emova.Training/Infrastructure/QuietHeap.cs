@@ -19,6 +19,23 @@ internal readonly struct QuietHeap : IDisposable
         return default;
     }
 
+    /// <summary>Runs tensor code that can be repeated in a quiet period, and repeats it when the fault happens all the same.</summary>
+    public static T Run<T>(Func<T> compute)
+    {
+        for (int attempt = 1; ; attempt++)
+        {
+            using QuietHeap quiet = Enter();
+            try
+            {
+                return compute();
+            }
+            catch (System.Runtime.InteropServices.ExternalException) when (attempt < 3)
+            {
+                // The next attempt makes new objects.
+            }
+        }
+    }
+
     public void Dispose()
     {
         // A period that outgrew its budget has already ended by itself.

@@ -98,7 +98,9 @@ public sealed class TrainingLoop(RunFolder folder, ParameterStore weights, AdamW
             }
             if (evaluate is not null && (step % settings.EvaluateEvery == 0 || step == end))
             {
-                List<KeyValuePair<string, double>> measured = [.. evaluate(step)];
+                Save(step, state.Seconds + watch.Elapsed.TotalSeconds);
+                savedAt = watch.Elapsed.TotalSeconds;
+                List<KeyValuePair<string, double>> measured = QuietHeap.Run(() => evaluate(step).ToList());
                 Output.WriteLine($"{DateTime.Now:HH:mm:ss} step {step} evaluation: " + string.Join(" ", measured.Select(v => string.Create(CultureInfo.InvariantCulture, $"{v.Key} {v.Value:G4}"))));
                 log.Write(step, measured);
                 averages.Since = watch.Elapsed.TotalSeconds;

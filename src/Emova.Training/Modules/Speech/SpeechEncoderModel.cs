@@ -60,7 +60,9 @@ public sealed class SpeechEncoderModel
     public int[][] Units(IReadOnlyList<float[]> waves) => Recognize(waves, phones: false).Units;
 
     /// <summary>Units of each wave, and the phones that greedy CTC decoding reads from them.</summary>
-    public (int[][] Units, int[][] Phones) Recognize(IReadOnlyList<float[]> waves, bool phones = true)
+    public (int[][] Units, int[][] Phones) Recognize(IReadOnlyList<float[]> waves, bool phones = true) => QuietHeap.Run(() => Infer(waves, phones));
+
+    private (int[][] Units, int[][] Phones) Infer(IReadOnlyList<float[]> waves, bool phones)
     {
         using IDisposable inference = no_grad();
         using DisposeScope scope = NewDisposeScope();

@@ -1,0 +1,50 @@
+using System.CommandLine;
+using System.Diagnostics;
+
+namespace Emova.Training.Commands;
+
+/// <summary>
+/// `emova-train all`: every stage from nothing, in order. Each stage is a process of its own, because the tensor library does
+/// not give memory back; a stage that is complete starts, sees that and ends, so an interrupted run is simply repeated.
+/// </summary>
+internal static class AllCommand
+{
+    private static readonly (string Command, string? Config)[] Stages =
+    [
+        ("data", null), ("speech-encoder", "configs/training/speech-encoder-1.yaml"), ("speech-encoder", null), ("encode", null),
+        ("speech-decoder", null), ("vision", null), ("language", null), ("pretrain", null), ("align", null), ("finetune", null), ("export", null),
+    ];
+
+    public static Command Create()
+    {
+        Option<string> data = new("--data") { Description = "Folder of the corpus.", DefaultValueFactory = _ => "data/tiny" };
+        Option<string> runs = new("--runs") { Description = "Folder of the training runs.", DefaultValueFactory = _ => "runs/tiny" };
+        Option<int> threads = new("--threads") { Description = "Threads for the tensor library, 1 to 64.", DefaultValueFactory = _ => 2 };
+        Command command = new("all", "Run every stage in order.") { data, runs, threads };
+        command.SetAction(parsed =>
+        {
+            foreach ((string stage, string? config) in Stages)
+            {
+                List<string> arguments = stage == "data"
+                    ? [stage, "--out", parsed.GetValue(data)!]
+                    : [stage, "--data", parsed.GetValue(data)!, "--runs", parsed.GetValue(runs)!, "--threads", $"{parsed.GetValue(threads)}"];
+                if (config is not null) arguments.AddRange(["--config", config]);
+                Console.WriteLine($"== emova-train {string.Join(' ', arguments)}");
+                int code = Run(arguments);
+                if (code != 0) return code;
+            }
+            return 0;
+        });
+        return command;
+    }
+
+    private static int Run(List<string> arguments)
+    {
+        string program = Environment.ProcessPath ?? throw new EmovaException("the path of this program is unknown");
+        // Started through `dotnet emova-train.dll`, the program is the host and needs the assembly first.
+        if (Path.GetFileNameWithoutExtension(program) == "dotnet") arguments = [Environment.GetCommandLineArgs()[0], .. arguments];
+        using Process process = Process.Start(new ProcessStartInfo(program, arguments) { UseShellExecute = false })!;
+        process.WaitForExit();
+        return process.ExitCode;
+    }
+}
