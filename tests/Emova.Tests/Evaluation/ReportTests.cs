@@ -39,6 +39,19 @@ public sealed class ReportTests
     }
 
     [Fact]
+    public void Reports_are_written_into_a_folder_and_a_document()
+    {
+        using var folder = new TemporaryFolder();
+        ReportFiles.Write(Sample, folder["new/eval"]);
+        Assert.Equal(Sample.ToJson(), File.ReadAllText(folder["new/eval/evaluation.json"]));
+        File.WriteAllText(folder["doc.md"], $"a\n{ReportWriter.BeginMarker}\n{ReportWriter.EndMarker}\nb\n");
+        ReportFiles.RequireMarkers(folder["doc.md"]);
+        ReportFiles.InsertTable(Sample, folder["doc.md"]);
+        Assert.Contains("| voice | word errors | 5.1 % |", File.ReadAllText(folder["doc.md"]), StringComparison.Ordinal);
+        Assert.Throws<EmovaException>(() => ReportFiles.RequireMarkers(folder["none.md"]));
+    }
+
+    [Fact]
     public void Plain_text_columns_line_up()
     {
         string[] lines = ReportWriter.ToPlainText(Sample).Split('\n');
