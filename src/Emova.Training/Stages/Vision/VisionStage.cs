@@ -18,6 +18,9 @@ public sealed record VisionSettings : LoopSettings
     /// <summary>Multiply in bfloat16.</summary>
     public bool BFloat16 { get; set; } = true;
 
+    /// <summary>Part of the pictures that are composed anew with many objects instead of taken from a dialogue.</summary>
+    public double CrowdedShare { get; set; } = 0.6;
+
     /// <summary>Pictures of the validation split to measure on.</summary>
     public int ValidationPictures { get; set; } = 256;
 
@@ -54,6 +57,7 @@ public static class VisionStage
         }
 
         SceneLabels labels = new(train);
+        CrowdedScenes crowds = new(train);
         ScenePictures pictures = new(SceneRenderer.Open(), config.Vision.CreateImageProcessor());
         output.WriteLine($"{train.Length} training scenes, {labels.Concepts - 1} concepts, {labels.Colors - 1} colors");
 
@@ -66,7 +70,7 @@ public static class VisionStage
         AdamW optimizer = new(store, weightDecay: settings.WeightDecay);
         RunFolder folder = new(runs, Name);
         Prefetcher<VisionBatch> batches = new(
-            step => VisionBatch.Create(Pick(train, settings, step), pictures, labels, new Random(TrainingLoop.StepSeed(settings.Seed, step))),
+            step => TrainBatch(step, new Random(TrainingLoop.StepSeed(settings.Seed, step))),
             ahead: 2,
             settings.TotalSteps);
 
@@ -77,6 +81,12 @@ public static class VisionStage
                 return new StepResult(score.Loss, score.Metrics, settings.BatchSize);
             },
             _ => Evaluate());
+
+        VisionBatch TrainBatch(long step, Random random)
+        {
+            Scene[] scenes = [.. Pick(train, settings, step).Select(s => random.NextDouble() < settings.CrowdedShare ? crowds.Compose(random) : s)];
+            return VisionBatch.Create(scenes, pictures, labels, random);
+        }
 
         VisionScore Score(VisionBatch batch)
         {
