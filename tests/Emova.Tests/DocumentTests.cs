@@ -1,0 +1,60 @@
+using System.Text.RegularExpressions;
+using Xunit;
+
+namespace Emova.Tests;
+
+/// <summary>Documents must not rot: what they link to and the files they name exist.</summary>
+public sealed partial class DocumentTests
+{
+    public static TheoryData<string> Documents =>
+        [.. Directory.EnumerateFiles(Root, "*.md").Concat(Directory.EnumerateFiles(Path.Combine(Root, "docs"), "*.md", SearchOption.AllDirectories))
+            .Select(path => Path.GetRelativePath(Root, path)).Order(StringComparer.Ordinal)];
+
+    private static string Root { get; } = FindRoot();
+
+    [Theory]
+    [MemberData(nameof(Documents))]
+    public void Links_lead_somewhere(string document)
+    {
+        string path = Path.Combine(Root, document);
+        foreach (Match link in Link().Matches(File.ReadAllText(path)))
+        {
+            string target = link.Groups[1].Value.Split('#')[0];
+            if (target.Length == 0 || target.Contains("://", StringComparison.Ordinal)) continue;
+            string full = Path.Combine(Path.GetDirectoryName(path)!, target);
+            Assert.True(File.Exists(full) || Directory.Exists(full), $"{document} links to {target}, which does not exist");
+        }
+    }
+
+    [Fact]
+    public void The_code_map_names_files_that_exist()
+    {
+        string[] sources = [.. Directory.EnumerateFiles(Path.Combine(Root, "src"), "*.cs", SearchOption.AllDirectories)
+            .Concat(Directory.EnumerateFiles(Path.Combine(Root, "tests"), "*.cs", SearchOption.AllDirectories)).Select(path => path.Replace('\\', '/'))];
+        MatchCollection names = SourceName().Matches(File.ReadAllText(Path.Combine(Root, "docs", "architecture.md")));
+        Assert.True(names.Count > 20);
+        foreach (Match name in names)
+            Assert.True(sources.Any(source => source.EndsWith("/" + name.Groups[1].Value, StringComparison.Ordinal)), $"docs/architecture.md names {name.Groups[1].Value}, which does not exist");
+    }
+
+    [Fact]
+    public void The_training_guide_names_every_configuration()
+    {
+        string guide = File.ReadAllText(Path.Combine(Root, "docs", "training.md"));
+        foreach (string path in Directory.EnumerateFiles(Path.Combine(Root, "configs", "training"), "*.yaml"))
+            Assert.Contains($"`{Path.GetFileName(path)}`", guide, StringComparison.Ordinal);
+    }
+
+    private static string FindRoot()
+    {
+        DirectoryInfo? folder = new(AppContext.BaseDirectory);
+        while (folder is not null && !File.Exists(Path.Combine(folder.FullName, "Emova.slnx"))) folder = folder.Parent;
+        return folder?.FullName ?? throw new DirectoryNotFoundException($"no Emova.slnx above {AppContext.BaseDirectory}");
+    }
+
+    [GeneratedRegex(@"\]\(([^)\s]+)\)")]
+    private static partial Regex Link();
+
+    [GeneratedRegex(@"`([A-Za-z/.]+\.cs)`")]
+    private static partial Regex SourceName();
+}
