@@ -10,7 +10,7 @@ public sealed class SourceFilterSynthesis
     private const int SampleRate = 16000;
     private const double HighestHarmonic = 7800;
     private const double PulseLimit = 20;
-    private const double Tiny = 1e-9;
+    private const double Tiny = 1e-7; // nearer to a period's start the closed form is 0 / 0; its limit is the number of harmonics
 
     private readonly int _hop;
     private readonly int _size;
@@ -48,7 +48,8 @@ public sealed class SourceFilterSynthesis
             for (int i = 0; i < _hop; i++)
             {
                 phase += step;
-                double pulse = Math.Sin((harmonics + 0.5) * phase) / (2 * Math.Sin(phase / 2) + Tiny) - 0.5;
+                double half = Math.Sin(phase / 2);
+                double pulse = Math.Abs(half) < Tiny ? harmonics : Math.Sin((harmonics + 0.5) * phase) / (2 * half) - 0.5;
                 result[t * _hop + i] = (float)Math.Clamp(pulse * scale, -PulseLimit, PulseLimit);
             }
         }

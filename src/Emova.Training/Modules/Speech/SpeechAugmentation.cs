@@ -76,9 +76,9 @@ public sealed class SpeechAugmentation(AugmentationSettings settings, LogMelFron
         {
             double position = i * rate;
             int at = (int)position;
-            if (at + 2 >= wave.Length) break;
+            if (at >= wave.Length) break;
             float t = (float)(position - at);
-            float p0 = at > 0 ? wave[at - 1] : 0, p1 = wave[at], p2 = wave[at + 1], p3 = wave[at + 2];
+            float p0 = at > 0 ? wave[at - 1] : 0, p1 = wave[at], p2 = at + 1 < wave.Length ? wave[at + 1] : 0, p3 = at + 2 < wave.Length ? wave[at + 2] : 0;
             float a = p3 - p0 + 3 * (p1 - p2), b = 2 * p0 - 5 * p1 + 4 * p2 - p3, c = p2 - p0;
             result[i] = p1 + 0.5f * t * (c + t * (b + t * a));
         }

@@ -16,7 +16,7 @@ internal sealed class SourceFilterSynthesis
 
     private const double HighestHarmonic = 7800;
     private const float PulseLimit = 20;
-    private const double Tiny = 1e-9; // keeps the pulse formula finite at phase 0
+    private const double Tiny = 1e-7; // nearer to a period's start the closed form is 0 / 0; its limit is the number of harmonics
     private const int Half = FftLength / 2;
 
     private static readonly RealFft Fft = new(FftLength);
@@ -89,7 +89,8 @@ internal sealed class SourceFilterSynthesis
         for (int i = 0; i < pulse.Length; i++)
         {
             phase += step;
-            double value = Math.Sin((harmonics + 0.5) * phase) / (2 * Math.Sin(phase / 2) + Tiny) - 0.5;
+            double half = Math.Sin(phase / 2);
+            double value = Math.Abs(half) < Tiny ? harmonics : Math.Sin((harmonics + 0.5) * phase) / (2 * half) - 0.5;
             pulse[i] = (float)Math.Clamp(value * scale, -PulseLimit, PulseLimit);
         }
     }
