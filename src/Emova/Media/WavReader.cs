@@ -28,7 +28,6 @@ public sealed class WavReader : IDisposable
     private readonly byte[] buffer;
     private readonly int blockAlign;
     private readonly bool isFloat;
-    private int buffered;
     private long remainingBytes; // of the data chunk; long.MaxValue when unknown
 
     /// <summary>Reads the header.</summary>
@@ -127,7 +126,7 @@ public sealed class WavReader : IDisposable
         while (done < samples.Length && remainingBytes > 0)
         {
             int wanted = (int)Math.Min(Math.Min((long)(samples.Length - done) * blockAlign, buffer.Length), remainingBytes);
-            buffered = ReadFully(buffer.AsSpan(0, wanted));
+            int buffered = ReadFully(buffer.AsSpan(0, wanted));
             if (buffered < wanted)
             {
                 if (remainingBytes != long.MaxValue) throw Error($"truncated: {remainingBytes - buffered} bytes of audio data are missing");

@@ -2,6 +2,7 @@ using System.Text.Json;
 using Emova.Checkpoints;
 using Emova.Media;
 using Emova.Models.Speech;
+using Emova.Numerics;
 using Xunit;
 
 namespace Emova.Tests.Models;
@@ -57,6 +58,19 @@ public sealed class SpiralEncoderTests
         Assert.Equal(golden.Outputs.ReadInt64("fsq_digits"), digits);
         Assert.Equal(golden.Outputs.ReadInt64("unit_ids"), units);
         golden.AssertClose("ctc_logits", logits.ToArray(), 5e-5);
+        float[] probabilities = logits.ToArray();
+        int labels = encoder.Config.LabelCount + 1;
+        List<long> greedy = [];
+        for (int at = 0; at < probabilities.Length; at += labels)
+        {
+            Span<float> row = probabilities.AsSpan(at, labels);
+            greedy.Add(row.IndexOf(VectorMath.Max(row)));
+            VectorMath.Softmax(row);
+            for (int i = 0; i < labels; i++) row[i] = MathF.Log(row[i]);
+        }
+
+        golden.AssertClose("ctc_log_probs", probabilities, 5e-5);
+        Assert.Equal(golden.Outputs.ReadInt64("ctc_greedy"), greedy);
 
         // Transformer outputs are stored (B, T, C), the convolutions' outputs (B, C, T).
         int? Channels(string name)

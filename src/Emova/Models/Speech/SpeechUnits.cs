@@ -9,9 +9,6 @@ public static class SpeechUnits
     private const string Prefix = "<|speech_";
     private const string Suffix = "|>";
 
-    /// <summary>Units per second of the encoder.</summary>
-    public const int PerSecond = 25;
-
     /// <summary>Merges repetitions, as the language model and the vocoder see units.</summary>
     /// <returns>Units without equal neighbors, and how often each occurred in a row.</returns>
     public static (int[] Units, int[] RunLengths) Collapse(ReadOnlySpan<int> units)
