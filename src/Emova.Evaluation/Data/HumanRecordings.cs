@@ -44,7 +44,8 @@ public static partial class HumanRecordings
         if (File.Exists(theme))
             foreach (Match match in Sound().Matches(File.ReadAllText(theme)))
             {
-                string path = Path.Combine(folder, match.Groups[2].Value), word = Noun(match.Groups[1].Value.Replace('_', ' ').Replace('-', ' '));
+                // Names of a scene carry its name in front, which is not spoken: "egypt_bridge".
+                string path = Path.Combine(folder, match.Groups[2].Value), word = Noun(match.Groups[1].Value.Split('_', '-', ' ')[^1]);
                 if (File.Exists(path)) items.Add(new HumanRecording(word, path));
             }
         return new HumanSet("ktuberling nouns", "ktuberling-data", items);

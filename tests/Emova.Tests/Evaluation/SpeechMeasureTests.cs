@@ -64,7 +64,7 @@ public sealed class SpeechMeasureTests
         Write("usr/share/tuxpaint/stamps/animals/koala_desc.ogg", "x");
         Write("usr/share/tuxpaint/stamps/animals/koala.txt", "A koala.\nde.utf8=Ein Koala.\n");
         Write("usr/share/tuxpaint/stamps/animals/wordless_desc.ogg", "x");
-        Write("usr/share/ktuberling/sounds/en.soundtheme", "<language code=\"en\">\n<sound name=\"hat\" file=\"en/hat.ogg\" />\n</language>");
+        Write("usr/share/ktuberling/sounds/en.soundtheme", "<language code=\"en\">\n<sound name=\"moon_hat\" file=\"en/hat.ogg\" />\n</language>");
         Write("usr/share/ktuberling/sounds/en/hat.ogg", "x");
         Assert.Equal("koala", Assert.Single(HumanRecordings.TuxPaint(folder.Folder).Items).Word);
         Assert.Equal("hat", Assert.Single(HumanRecordings.Ktuberling(folder.Folder).Items).Word);
