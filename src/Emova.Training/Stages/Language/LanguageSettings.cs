@@ -8,8 +8,11 @@ public sealed record LanguageSettings : LoopSettings
     /// <summary>Model description.</summary>
     public string Model { get; set; } = "configs/models/emova-tiny.json";
 
-    /// <summary>Stage whose projector and encoder are taken; null = fresh projector, encoder of the vision stage.</summary>
-    public string? PicturesFrom { get; set; }
+    /// <summary>Stage whose vision encoder is taken.</summary>
+    public string VisionFrom { get; set; } = "vision";
+
+    /// <summary>Stage whose projector is taken; null = random weights.</summary>
+    public string? ProjectorFrom { get; set; }
 
     /// <summary>Stage whose language model is taken; null = random weights.</summary>
     public string? LanguageFrom { get; set; }

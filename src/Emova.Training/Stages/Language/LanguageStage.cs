@@ -40,10 +40,10 @@ public static class LanguageStage
 
         random.manual_seed(settings.Seed);
         using OmniModel model = new(config, new TwinOptions(settings.BFloat16, settings.Dropout));
-        model.LoadVision(RunFolder.WeightsOf(runs, settings.PicturesFrom ?? VisionStage.Name));
-        if (settings.PicturesFrom is not null)
+        model.LoadVision(RunFolder.WeightsOf(runs, settings.VisionFrom));
+        if (settings.ProjectorFrom is not null)
         {
-            model.LoadProjector(RunFolder.WeightsOf(runs, settings.PicturesFrom));
+            model.LoadProjector(RunFolder.WeightsOf(runs, settings.ProjectorFrom));
         }
 
         if (settings.LanguageFrom is not null)
