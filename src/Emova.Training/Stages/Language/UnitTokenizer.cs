@@ -1,8 +1,4 @@
-using System.Text.Encodings.Web;
-using System.Text.Json;
-using System.Text.Json.Nodes;
 using Emova.Models.Speech;
-using Emova.Text;
 using Emova.Training.Data;
 
 namespace Emova.Training.Stages.Language;
@@ -43,26 +39,6 @@ public static class UnitTokenizer
             throw new EmovaException($"{corpus.Folder}: no training utterance has units; run `emova-train encode` first");
         }
 
-        string source = Path.Combine(corpus.Folder, "tokenizer.json");
-        JsonNode root = JsonNode.Parse(File.ReadAllText(source))!;
-        int next = HuggingFaceTokenizer.Load(source).VocabularySize;
-        JsonArray added = root["added_tokens"]!.AsArray();
-        foreach (int unit in used)
-        {
-            added.Add(new JsonObject
-            {
-                ["id"] = next++,
-                ["content"] = SpeechVocabulary.ToText(unit),
-                ["single_word"] = false,
-                ["lstrip"] = false,
-                ["rstrip"] = false,
-                ["normalized"] = false,
-                ["special"] = false,
-            });
-        }
-
-        JsonSerializerOptions options = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping, WriteIndented = true };
-        File.WriteAllText(path + ".tmp", root.ToJsonString(options));
-        File.Move(path + ".tmp", path, overwrite: true);
+        TokenizerFile.Load(Path.Combine(corpus.Folder, "tokenizer.json")).WithUnits(used).Save(path);
     }
 }
