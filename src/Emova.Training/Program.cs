@@ -10,6 +10,7 @@ RootCommand root = new("Trains EMOVA-Tiny from nothing: data, speech, vision, la
     SpeechEncoderCommand.Create(),
     EncodeCommand.Create(),
     SpeechDecoderCommand.Create(),
+    SpeechDurationCommand.Create(),
     VisionCommand.Create(),
 };
 foreach (Command stage in LanguageCommands.Create()) root.Add(stage);

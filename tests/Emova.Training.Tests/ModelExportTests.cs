@@ -44,7 +44,7 @@ public sealed class ModelExportTests : IDisposable
         Checkpoint(runs, SpeechEncoderStage.Name, encoder.Store);
         File.WriteAllLines(Path.Combine(runs, SpeechEncoderStage.Name, SpeechEncoderModel.PhonesFile), phones);
         SpeechDecoderModel decoder = new(VocoderDimensions.Parse(ModelConfig.Section(template, "speech_decoder_config")));
-        Checkpoint(runs, SpeechDecoderStage.Name, decoder.Store);
+        Checkpoint(runs, SpeechDurationStage.Name, decoder.Store);
         ParameterStore language = new();
         language.Root.Normal("model.embed_tokens.weight", 1, 321, 4);
         Checkpoint(runs, "finetune", language);

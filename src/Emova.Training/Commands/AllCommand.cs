@@ -12,7 +12,7 @@ internal static class AllCommand
     private static readonly (string Command, string? Config)[] Stages =
     [
         ("data", null), ("speech-encoder", "configs/training/speech-encoder-1.yaml"), ("speech-encoder", null), ("encode", null),
-        ("speech-decoder", null), ("vision", null), ("language", null), ("pretrain", null), ("align", null), ("finetune", null), ("export", null),
+        ("speech-decoder", null), ("speech-duration", null), ("vision", null), ("language", null), ("pretrain", null), ("align", null), ("finetune", null), ("export", null),
     ];
 
     public static Command Create()

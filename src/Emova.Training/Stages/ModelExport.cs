@@ -40,7 +40,7 @@ public static class ModelExport
         if (!File.Exists(tokenizer)) throw new EmovaException($"{tokenizer}: not found; run `emova-train {settings.LanguageRun}` first");
         string language = RunFolder.WeightsOf(runs, settings.LanguageRun);
         SpeechEncoderModel encoder = SpeechEncoderModel.Load(settings.Model, runs, SpeechEncoderStage.Name);
-        SpeechDecoderModel decoder = SpeechDecoderModel.Load(settings.Model, runs, SpeechDecoderStage.Name);
+        SpeechDecoderModel decoder = SpeechDecoderModel.Load(settings.Model, runs, SpeechDurationStage.Name);
 
         JsonObject config = JsonNode.Parse(File.ReadAllText(settings.Model))?.AsObject() ?? throw new EmovaException($"{settings.Model}: empty");
         JsonObject speech = config["speech_encoder_config"]!.AsObject();
