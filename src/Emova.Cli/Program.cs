@@ -1,1 +1,3 @@
-return 0;
+using Emova.Cli;
+
+return await Application.RunAsync(args).ConfigureAwait(false);

@@ -1,0 +1,53 @@
+using System.CommandLine;
+using Emova.Checkpoints;
+using Emova.Models;
+
+namespace Emova.Cli.Commands;
+
+/// <summary><c>emova inspect</c>: what a model folder holds and needs, without loading it.</summary>
+internal static class InspectCommand
+{
+    public static Command Create()
+    {
+        CommonOptions common = new();
+        Argument<string?> folder = new("DIR") { Description = "Model folder. Default: as --model.", Arity = ArgumentArity.ZeroOrOne };
+        Option<bool> tensors = new("--tensors") { Description = "List every tensor." };
+        Option<int?> context = new("--context") { Description = "Positions to plan the cache for. Default: the model's maximum.", HelpName = "N" };
+        ExampleCommand command = new(
+            "inspect", "Show parts, parameters and memory of a model folder before loading it.",
+            "emova inspect models/emova-tiny", "emova inspect models/emova-tiny --tensors --json")
+        { folder, tensors, context };
+        common.AddTo(command);
+        command.SetAction((parsed, _) =>
+        {
+            using ModelFolder opened = ModelFolder.Open(parsed.GetValue(folder) ?? common.ModelFolder(parsed));
+            ModelInspection found = ModelInspector.Inspect(opened, parsed.GetValue(context));
+            bool listed = parsed.GetValue(tensors);
+            if (common.IsJson(parsed))
+            {
+                Terminal.WriteJson(new
+                {
+                    folder = opened.Path, parameters = found.Parameters, weightBytes = found.WeightBytes, cacheBytes = found.CacheBytes,
+                    totalBytes = found.TotalBytes, contextLength = found.ContextLength, parts = found.Parts,
+                    tensors = listed ? found.Tensors.Select(tensor => new { tensor.Name, dtype = tensor.DType.ToString(), tensor.Shape }) : null,
+                });
+                return Task.FromResult(Application.Success);
+            }
+
+            Terminal.WriteRows(
+                ["part", "tensors", "parameters", "file", "loaded"],
+                [.. found.Parts.Select(part => new[] { part.Name, $"{part.Tensors}", $"{part.Parameters:N0}", Size(part.FileBytes), Size(part.LoadedBytes) })]);
+            Terminal.WritePairs(opened.Path,
+            [
+                ("parameters", $"{found.Parameters:N0}"), ("weights in memory", Size(found.WeightBytes)),
+                ("cache", $"{Size(found.CacheBytes)} for {found.ContextLength} positions"), ("total", Size(found.TotalBytes)),
+            ]);
+            if (listed)
+                Terminal.WriteRows(["tensor", "type", "shape"], [.. found.Tensors.Select(tensor => new[] { tensor.Name, $"{tensor.DType}", tensor.ShapeText })]);
+            return Task.FromResult(Application.Success);
+        });
+        return command;
+    }
+
+    private static string Size(long bytes) => bytes < 1 << 20 ? $"{bytes / 1024.0:0.0} KiB" : $"{bytes / 1048576.0:0.0} MiB";
+}

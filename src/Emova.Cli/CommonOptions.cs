@@ -1,0 +1,53 @@
+using System.CommandLine;
+using Emova.Generation;
+using Emova.Numerics;
+
+namespace Emova.Cli;
+
+/// <summary>The options every command that uses a model has.</summary>
+internal sealed class CommonOptions
+{
+    public Option<string?> Model { get; } = new("--model", "-m") { Description = "Model folder. Default: $EMOVA_MODEL, else models/emova-tiny found upwards from here.", HelpName = "DIR" };
+
+    public Option<bool> Json { get; } = new("--json") { Description = "Write JSON instead of text." };
+
+    public Option<ulong> Seed { get; } = new("--seed") { Description = "Seed of sampling and of the voice's noise.", HelpName = "N" };
+
+    public Option<int?> Threads { get; } = new("--threads") { Description = "Worker threads, 1 to 256; results do not depend on it. Default: all cores.", HelpName = "N" };
+
+    public void AddTo(Command command)
+    {
+        command.Options.Add(Model);
+        command.Options.Add(Json);
+        command.Options.Add(Seed);
+        command.Options.Add(Threads);
+    }
+
+    /// <summary>Whether the output is for programs.</summary>
+    public bool IsJson(ParseResult parsed) => parsed.GetValue(Json);
+
+    public string ModelFolder(ParseResult parsed) => ModelLocator.Find(parsed.GetValue(Model));
+
+    /// <summary>Applies --threads and loads the model.</summary>
+    public Assistant Load(ParseResult parsed)
+    {
+        ApplyThreads(parsed);
+        string folder = ModelFolder(parsed);
+        return Terminal.WithStatus($"loading {folder}", () => Assistant.Load(folder));
+    }
+
+    public void ApplyThreads(ParseResult parsed)
+    {
+        if (parsed.GetValue(Threads) is not { } threads)
+            return;
+        if (threads is < 1 or > 256)
+            throw new EmovaException($"--threads is {threads}, allowed is 1 to 256");
+        WorkerTeam.Shared.ThreadCount = threads;
+    }
+
+    public ConversationOptions Conversation(ParseResult parsed) => new()
+    {
+        Sampling = SamplingOptions.Greedy with { Seed = parsed.GetValue(Seed) },
+        Voice = new VoiceOptions { Seed = parsed.GetValue(Seed) },
+    };
+}

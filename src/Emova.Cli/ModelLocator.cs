@@ -1,0 +1,33 @@
+namespace Emova.Cli;
+
+/// <summary>Finds files that belong to the product, wherever the command is run from.</summary>
+internal static class ModelLocator
+{
+    private static readonly string DefaultModel = Path.Combine("models", "emova-tiny");
+
+    /// <summary>The model folder: the given one, $EMOVA_MODEL, or models/emova-tiny above the current folder or the program.</summary>
+    public static string Find(string? given)
+    {
+        string? model = given ?? Environment.GetEnvironmentVariable("EMOVA_MODEL");
+        if (!string.IsNullOrEmpty(model))
+            return Directory.Exists(model) ? model : throw new EmovaException($"{(given is null ? "EMOVA_MODEL" : "--model")} {model}: no such folder");
+        return FindUpwards(DefaultModel, folder => File.Exists(Path.Combine(folder, "config.json")))
+            ?? throw new EmovaException($"no model: {DefaultModel} was not found from here upwards; use --model DIR or set EMOVA_MODEL");
+    }
+
+    /// <summary>The first folder called <paramref name="name"/> above the current folder, then above the program.</summary>
+    public static string? FindUpwards(string name, Func<string, bool> isRight)
+    {
+        foreach (string start in (string[])[Directory.GetCurrentDirectory(), AppContext.BaseDirectory])
+        {
+            for (DirectoryInfo? folder = new(start); folder is not null; folder = folder.Parent)
+            {
+                string candidate = Path.Combine(folder.FullName, name);
+                if (Directory.Exists(candidate) && isRight(candidate))
+                    return Path.GetRelativePath(Directory.GetCurrentDirectory(), candidate);
+            }
+        }
+
+        return null;
+    }
+}

@@ -1,0 +1,41 @@
+using System.CommandLine;
+using Emova.Models.Speech;
+
+namespace Emova.Cli;
+
+/// <summary>Options about the sound of the answer.</summary>
+internal sealed class VoiceArguments
+{
+    private readonly Option<string?> _style = new("--style")
+    {
+        Description = "gender-emotion-pitch[-speed], such as female-happy-high or male-sad-low-slow.", HelpName = "STYLE",
+    };
+
+    private readonly Option<string?> _gender = new("--voice") { Description = "female or male; emotion and pitch stay the model's choice.", HelpName = "GENDER" };
+    private readonly Option<float> _strength = new("--emotion-strength") { Description = "0 (neutral) to 1.5.", HelpName = "X", DefaultValueFactory = _ => 1 };
+    private readonly Option<float> _pitchShift = new("--pitch-shift") { Description = "Semitones, -12 to 12.", HelpName = "X" };
+    private readonly Option<string> _speed = new("--speed") { Description = "slow, normal, fast, or a factor from 0.5 to 2.", HelpName = "X", DefaultValueFactory = _ => "normal" };
+
+    public void AddTo(Command command)
+    {
+        foreach (Option option in (Option[])[_style, _gender, _strength, _pitchShift, _speed])
+            command.Options.Add(option);
+    }
+
+    public VoiceOptions Apply(ParseResult parsed, VoiceOptions voice)
+    {
+        string? style = parsed.GetValue(_style);
+        if (style is not null)
+            voice = VoiceOptions.Fixed(SpeechStyle.Parse(style)) with { Seed = voice.Seed };
+        if (parsed.GetValue(_gender) is { } gender)
+            voice = voice with { Gender = gender };
+        return (voice with { Dials = new VoiceDials(parsed.GetValue(_strength), parsed.GetValue(_pitchShift), Speed(parsed.GetValue(_speed)!)) }).Validate();
+    }
+
+    private static float Speed(string text) => text switch
+    {
+        _ when SpeechStyle.Speeds.Contains(text) => new SpeechStyle(Speed: text).SpeedFactor,
+        _ when float.TryParse(text, System.Globalization.CultureInfo.InvariantCulture, out float factor) => factor,
+        _ => throw new EmovaException($"--speed '{text}' is no speed: expected slow, normal, fast, or a factor from 0.5 to 2"),
+    };
+}
