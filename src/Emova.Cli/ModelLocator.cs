@@ -23,8 +23,10 @@ internal static class ModelLocator
             for (DirectoryInfo? folder = new(start); folder is not null; folder = folder.Parent)
             {
                 string candidate = Path.Combine(folder.FullName, name);
-                if (Directory.Exists(candidate) && isRight(candidate))
-                    return Path.GetRelativePath(Directory.GetCurrentDirectory(), candidate);
+                if (!Directory.Exists(candidate) || !isRight(candidate))
+                    continue;
+                string relative = Path.GetRelativePath(Directory.GetCurrentDirectory(), candidate);
+                return relative.Length < candidate.Length ? relative : candidate;
             }
         }
 

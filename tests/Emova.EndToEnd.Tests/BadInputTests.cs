@@ -62,7 +62,7 @@ public sealed class BadInputTests(ModelFixture work) : IClassFixture<ModelFixtur
 
     [Theory]
     [InlineData("nowhere", "--model nowhere", "speak", "hi", "--model", "nowhere")]
-    [InlineData("samples.json", "not found", "demo")]
+    [InlineData("nowhere", "samples.json", "demo", "--samples", "nowhere")]
     [InlineData("style", "female-glad-high", "speak", "hi", "--style", "female-glad-high")]
     [InlineData("emotion strength", "1.5", "speak", "hi", "--emotion-strength", "1.6")]
     [InlineData("pitch shift", "12", "speak", "hi", "--pitch-shift", "40")]

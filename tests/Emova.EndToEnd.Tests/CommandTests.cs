@@ -115,7 +115,7 @@ public sealed class CommandTests(ModelFixture work) : IClassFixture<ModelFixture
         EmovaResult healthy = EmovaProcess.Run(work.Folder, "doctor", "--json");
         Assert.True(healthy.ExitCode == 0, healthy.Output + healthy.Error);
         Assert.True(JsonDocument.Parse(healthy.Output).RootElement.GetProperty("ok").GetBoolean());
-        EmovaResult ill = EmovaProcess.Run(Path.GetTempPath(), "doctor");
+        EmovaResult ill = EmovaProcess.Run(work.Folder, "doctor", "--model", "nowhere");
         Assert.Equal(1, ill.ExitCode);
         Assert.Contains("FAIL\tmodel", ill.Output, StringComparison.Ordinal);
     }

@@ -38,7 +38,9 @@ internal static class EvalCommand
                 Threads = parsed.GetValue(common.Threads) ?? defaults.Threads,
                 Command = string.Join(' ', ["emova", .. parsed.Tokens.Select(token => token.Value)]),
             }).Validate();
-            string? document = parsed.GetValue(into) is { } path ? ReadDocument(path) : null;
+            string? document = parsed.GetValue(into);
+            if (document is not null)
+                ReportFiles.RequireMarkers(document);
             AssistantModel model = new(common.Load(parsed));
             string last = "";
             Report report = await TinySuite.RunAsync(
@@ -50,38 +52,12 @@ internal static class EvalCommand
                         Terminal.Note(line);
                 }, cancellation).ConfigureAwait(false);
 
-            string markdown = ReportWriter.ToMarkdown(report);
-            string folder = parsed.GetValue(output)!;
-            Write(Path.Combine(folder, "evaluation.json"), report.ToJson());
-            Write(Path.Combine(folder, "evaluation.md"), markdown);
+            ReportFiles.Write(report, parsed.GetValue(output)!);
             if (document is not null)
-                Write(parsed.GetValue(into)!, ReportWriter.Insert(document, parsed.GetValue(into)!, markdown));
+                ReportFiles.InsertTable(report, document);
             Console.Out.Write(common.IsJson(parsed) ? report.ToJson() : ReportWriter.ToPlainText(report));
             return Application.Success;
         });
         return command;
-    }
-
-    /// <summary>Hours of measuring must not end with a document that cannot take the table, so it is read first.</summary>
-    private static string ReadDocument(string path)
-    {
-        if (!File.Exists(path))
-            throw new EmovaException($"--into {path}: no such file");
-        string document = File.ReadAllText(path);
-        ReportWriter.Insert(document, path, "");
-        return document;
-    }
-
-    private static void Write(string path, string text)
-    {
-        try
-        {
-            Directory.CreateDirectory(Path.GetDirectoryName(Path.GetFullPath(path))!);
-            File.WriteAllText(path, text);
-        }
-        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
-        {
-            throw new EmovaException($"{path}: cannot be written: {exception.Message}", exception);
-        }
     }
 }
