@@ -84,7 +84,10 @@ internal sealed class VocoderReference(RandomVocoder model, double[] style)
             if (f == 0) continue;
             phase += 2 * Math.PI * f / 16000;
             double k = Math.Floor(7800 / f);
-            pulses[s] = Math.Clamp((Math.Sin((k + 0.5) * phase) / (2 * Math.Sin(phase / 2) + 1e-9) - 0.5) * Math.Sqrt(2 / k), -20, 20);
+            // The sum of the harmonics itself, where the runtime has its closed form.
+            double sum = 0;
+            for (int harmonic = 1; harmonic <= k; harmonic++) sum += Math.Cos(harmonic * phase);
+            pulses[s] = Math.Clamp(sum * Math.Sqrt(2 / k), -20, 20);
         }
 
         double[] window = [.. Enumerable.Range(0, Length).Select(i => 0.5 - 0.5 * Math.Cos(2 * Math.PI * i / Length))];
