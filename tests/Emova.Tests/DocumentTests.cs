@@ -1,4 +1,5 @@
 using System.Text.RegularExpressions;
+using Emova.Evaluation.Reports;
 using Xunit;
 
 namespace Emova.Tests;
@@ -43,6 +44,14 @@ public sealed partial class DocumentTests
         string guide = File.ReadAllText(Path.Combine(Root, "docs", "training.md"));
         foreach (string path in Directory.EnumerateFiles(Path.Combine(Root, "configs", "training"), "*.yaml"))
             Assert.Contains($"`{Path.GetFileName(path)}`", guide, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void The_readme_shows_the_shipped_evaluation_and_nothing_typed_by_hand()
+    {
+        Report report = Report.Read(Path.Combine(Root, "models", "emova-tiny", "evaluation.json"));
+        string readme = File.ReadAllText(Path.Combine(Root, "README.md"));
+        Assert.Equal(ReportWriter.Insert(readme, "README.md", ReportWriter.ToMarkdown(report)), readme);
     }
 
     private static string FindRoot()
