@@ -36,7 +36,7 @@ public sealed class Assistant
         int rows = Model.Language.Config.VocabSize;
         if (Tokenizer.VocabularySize > rows)
             throw new EmovaException($"{folder.TokenizerPath}: has token ids up to {Tokenizer.VocabularySize - 1}, but the model's vocab_size is {rows}");
-        Speech = Model.SpeechEncoder is null && Model.SpeechDecoder is null ? null : new SpeechVocabulary(Tokenizer);
+        Speech = (Model.SpeechEncoder?.Config.Levels ?? Model.SpeechDecoder?.Config.Levels) is { } levels ? new SpeechVocabulary(Tokenizer, [.. levels]) : null;
         Styles = Model.SpeechDecoder is { } decoder ? StyleTable.Load(folder, decoder.Config.StyleDim) : null;
         _controlTexts = [.. Tokenizer.SpecialTokens.Append(ImagePlaceholder.Text).OrderByDescending(text => text.Length)];
         _textGrammar = new Lazy<ReplyGrammar>(() => ReplyGrammar.ForText(Tokenizer, Template.EndToken));
