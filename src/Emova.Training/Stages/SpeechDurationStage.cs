@@ -19,15 +19,13 @@ public sealed record SpeechDurationSettings : LoopSettings
     public int UnitsPerStep { get; set; } = 4000;
 
     public double WeightDecay { get; set; } = 0.01;
-
-    /// <summary>Share of the utterances whose runs are converted to the tempo of another style.</summary>
-    public double ConvertedShare { get; set; } = 0.5;
 }
 
 /// <summary>
 /// Trains only the run lengths of the speech decoder. The units of an answer are those of the canonical voice whatever style
-/// it is spoken in, so besides each recording's own runs the model learns canonical runs scaled by the tempo of the style:
-/// seconds per phone of all recordings in that style relative to the canonical one.
+/// it is spoken in, so the model learns canonical runs scaled by the tempo of the style: seconds per phone of all recordings
+/// in that style relative to the canonical one. Units of styled recordings are left out: their number carries the tempo
+/// already, and nothing in a unit tells the two cases apart.
 /// </summary>
 public sealed class SpeechDurationStage : IDisposable
 {
@@ -52,9 +50,9 @@ public sealed class SpeechDurationStage : IDisposable
         _dimensions = VocoderDimensions.Parse(ModelConfig.Section(settings.Model, "speech_decoder_config"));
         random.manual_seed(settings.Seed);
         _model = SpeechDecoderModel.Load(settings.Model, runs, SpeechDecoderStage.Name);
-        _training = [.. _corpus.Utterances.Where(u => u.Split == "train" && u.Kind != "unseen")];
+        _training = [.. _corpus.Utterances.Where(u => u.Split == "train" && u.Kind == "canonical")];
         _evaluation = [.. _corpus.Utterances.Where(u => u.Split == "test" && u.Kind == "styled")];
-        _tempo = Tempo(_training);
+        _tempo = Tempo(_corpus.Utterances.Where(u => u.Split == "train" && u.Kind != "unseen"));
         _buckets = new LengthBuckets([.. _training.Select(u => SpeechUnits.Collapse(_units[u.Id]).Units.Length)], settings.UnitsPerStep, settings.Seed);
     }
 
@@ -77,7 +75,7 @@ public sealed class SpeechDurationStage : IDisposable
     private StepResult Step(long step)
     {
         Random random = new(TrainingLoop.StepSeed(_settings.Seed, step));
-        Item[] items = [.. _buckets.Batch(step).Select(i => Choose(_training[i], random))];
+        Item[] items = [.. _buckets.Batch(step).Select(i => Converted(_training[i], random.Next(VoiceStyle.All.Count)))];
         (Tensor logits, Tensor targets, Tensor mask) = Predict(items);
         Tensor loss = -((F.log_softmax(logits, -1) * targets).sum(-1, keepdim: true) * mask).sum() / mask.sum();
         return new StepResult(loss, [], items.Sum(item => (double)item.Units.Length));
@@ -110,14 +108,6 @@ public sealed class SpeechDurationStage : IDisposable
     }
 
     private sealed record Item(int[] Units, double[] Runs, int Style);
-
-    private Item Choose(Utterance utterance, Random random)
-    {
-        int style = random.Next(VoiceStyle.All.Count);
-        if (utterance.Kind == "canonical" && random.NextDouble() < _settings.ConvertedShare) return Converted(utterance, style);
-        (int[] units, int[] runs) = SpeechUnits.Collapse(_units[utterance.Id]);
-        return new Item(units, [.. runs.Select(run => (double)run)], StyleIndex(utterance.Style));
-    }
 
     private Item Converted(Utterance canonical, int style)
     {
