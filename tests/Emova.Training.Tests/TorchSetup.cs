@@ -1,5 +1,9 @@
 using System.Runtime.CompilerServices;
 using Emova.Training.Runtime;
+using Xunit;
+
+// The tensor library has one random generator for the process: tests that seed it must not run beside tests that draw from it.
+[assembly: CollectionBehavior(DisableTestParallelization = true)]
 
 namespace Emova.Training.Tests;
 
