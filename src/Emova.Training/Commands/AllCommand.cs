@@ -11,8 +11,8 @@ internal static class AllCommand
 {
     private static readonly (string Command, string? Config)[] Stages =
     [
-        ("data", null), ("speech-encoder", "configs/training/speech-encoder-1.yaml"), ("speech-encoder", null), ("encode", null),
-        ("speech-decoder", null), ("speech-duration", null), ("vision", null), ("language", null), ("pretrain", null), ("align", null), ("finetune", null), ("export", null),
+        ("data", null), ("speech-encoder", "configs/training/speech-encoder-1.yaml"), ("speech-encoder", "configs/training/speech-encoder-2.yaml"), ("speech-encoder", null), ("encode", null),
+        ("speech-decoder", null), ("speech-duration", null), ("vision", "configs/training/vision-1.yaml"), ("vision", null), ("language", null), ("pretrain", null), ("align", null), ("finetune", null), ("export", null),
     ];
 
     public static Command Create()

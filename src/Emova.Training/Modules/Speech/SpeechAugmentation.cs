@@ -13,6 +13,9 @@ public sealed record AugmentationSettings
     /// <summary>Largest relative shift of the mel bands (vocal tract length).</summary>
     public double VocalTract { get; set; } = 0.15;
 
+    /// <summary>Largest further relative shift of each formant region on its own: speakers differ in more than the length of the vocal tract.</summary>
+    public double Formants { get; set; }
+
     /// <summary>Largest relative change of the tempo.</summary>
     public double Stretch { get; set; } = 0.2;
 
@@ -38,6 +41,10 @@ public sealed record AugmentationSettings
 public sealed class SpeechAugmentation(AugmentationSettings settings, LogMelFrontEnd frontEnd, int bands)
 {
     private const int SampleRate = 16000;
+
+    /// <summary>Middles of the regions of the first four formants in Hz (averages of men and women); between them the shift is interpolated.</summary>
+    private static readonly double[] FormantRegions = [500, 1500, 2600, 3800];
+
     private readonly double[] _centers = BandCenters(bands);
 
     /// <summary>A tempo for each utterance, to be shared by its views: frames after stretching.</summary>
@@ -121,10 +128,11 @@ public sealed class SpeechAugmentation(AugmentationSettings settings, LogMelFron
         for (int row = 0; row < count; row++)
         {
             double factor = Spread(random, settings.VocalTract);
+            double[] formants = [.. FormantRegions.Select(_ => Spread(random, settings.Formants))];
             bool smear = random.NextDouble() < settings.Smear;
             for (int band = 0; band < bands; band++)
             {
-                double position = Position(_centers[band] * factor);
+                double position = Position(_centers[band] * factor * FormantShift(formants, _centers[band]));
                 for (int offset = smear ? -1 : 0; offset <= (smear ? 1 : 0); offset++)
                 {
                     double at = Math.Clamp(position + offset, 0, bands - 1), share = !smear ? 1 : offset == 0 ? 0.5 : 0.25;
@@ -136,6 +144,15 @@ public sealed class SpeechAugmentation(AugmentationSettings settings, LogMelFron
             }
         }
         return tensor(warp, count, bands, bands);
+    }
+
+    /// <summary>The shift at a frequency, interpolated between the regions and constant outside.</summary>
+    private static double FormantShift(double[] formants, double hertz)
+    {
+        int above = Array.FindIndex(FormantRegions, region => region > hertz);
+        if (above <= 0) return above == 0 ? formants[0] : formants[^1];
+        double share = (hertz - FormantRegions[above - 1]) / (FormantRegions[above] - FormantRegions[above - 1]);
+        return formants[above - 1] + share * (formants[above] - formants[above - 1]);
     }
 
     /// <summary>Row i: its first source[i] frames are stretched linearly to target[i] frames.</summary>
