@@ -18,6 +18,7 @@ public sealed class CorpusBuilder
         Concepts = ConceptTable.Load();
         var pools = new CombinationPools(Concepts, _rule, config.Pools, new DeterministicRandom((ulong)seed));
         Dialogues = SplitRule.Splits.ToDictionary(split => split, split => Generate(split, pools));
+        TypedDialogues = [.. new DialogueGenerator(SplitRule.Train, Concepts, pools, _rule, (ulong)seed, "typed").GenerateTyped(config.TypedDialogues)];
         Jobs = SpeechPlan.Create(Dialogues, Concepts, config, _rule, (ulong)seed);
         AssertDisjoint();
     }
@@ -25,6 +26,9 @@ public sealed class CorpusBuilder
     public IReadOnlyList<Concept> Concepts { get; }
 
     public IReadOnlyDictionary<string, List<Dialogue>> Dialogues { get; }
+
+    /// <summary>Training conversations about pictures that are not spoken.</summary>
+    public IReadOnlyList<Dialogue> TypedDialogues { get; }
 
     public List<RenderJob> Jobs { get; }
 
@@ -41,6 +45,7 @@ public sealed class CorpusBuilder
             File.WriteAllLines(Path.Combine(folder, "text", $"sentences-{split}.txt"),
                 Jobs.Where(j => j.Split == split).Select(j => j.Text).Distinct().Order(StringComparer.Ordinal));
         }
+        CorpusJson.WriteLines(Path.Combine(folder, "dialogue", TinyCorpus.TypedFile), TypedDialogues);
         File.WriteAllLines(Path.Combine(folder, "text", "sentences.txt"), Jobs.Select(j => $"{j.Split}\t{j.Text}").Distinct().Order(StringComparer.Ordinal));
         File.WriteAllLines(Path.Combine(folder, "vocabulary.txt"), Vocabulary);
         TrainTokenizer().Save(Path.Combine(folder, "tokenizer.json"));
@@ -69,6 +74,7 @@ public sealed class CorpusBuilder
             Vocabulary = Vocabulary.Length,
             Concepts = Concepts.Count,
             Dialogues = Dialogues.ToDictionary(d => d.Key, d => d.Value.Count),
+            TypedDialogues = TypedDialogues.Count,
             Utterances = Jobs.Count,
             ByKind = Jobs.GroupBy(j => $"{j.Kind} {j.Split}").ToDictionary(g => g.Key, g => g.Count()),
             Config = _config,
@@ -104,9 +110,12 @@ public sealed class CorpusBuilder
                     throw new InvalidOperationException($"'{job.Text}' ({kind}) is in both {owner[job.Text]} and {job.Split}");
             }
         }
+        HashSet<string> heldOutReplies = [.. Jobs.Where(j => j.Kind == "canonical" && j.Split != SplitRule.Train).Select(j => j.Text)];
+        if (TypedDialogues.SelectMany(d => d.Turns).FirstOrDefault(t => heldOutReplies.Contains(t.Reply.Text)) is { } leaked)
+            throw new InvalidOperationException($"'{leaked.Reply.Text}' is typed in training and also held out");
         var heldOut = Dialogues.Where(d => d.Key != SplitRule.Train).SelectMany(d => d.Value)
             .Where(d => d.Scene is not null).Select(d => SceneSignature.Of(d.Scene!)).ToHashSet();
-        foreach (Dialogue dialogue in Dialogues[SplitRule.Train].Where(d => d.Scene is not null))
+        foreach (Dialogue dialogue in Dialogues[SplitRule.Train].Concat(TypedDialogues).Where(d => d.Scene is not null))
         {
             string signature = SceneSignature.Of(dialogue.Scene!);
             if (heldOut.Contains(signature))

@@ -5,6 +5,9 @@ public sealed class DataConfig
 {
     public int TrainDialogues { get; set; } = 40000;
 
+    /// <summary>Training conversations about pictures beyond the spoken ones; they cost no rendering.</summary>
+    public int TypedDialogues { get; set; } = 60000;
+
     public int ValidationDialogues { get; set; } = 1000;
 
     public int TestDialogues { get; set; } = 1500;

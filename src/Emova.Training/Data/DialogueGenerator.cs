@@ -22,10 +22,16 @@ public sealed class DialogueGenerator
     private readonly PictureQuestions _questions;
     private readonly SmallTalk _talk;
 
-    public DialogueGenerator(string split, IReadOnlyList<Concept> concepts, CombinationPools pools, SplitRule rule, ulong seed)
+    /// <param name="split">train, validation or test</param>
+    /// <param name="concepts">what pictures can show</param>
+    /// <param name="pools">which things may appear together</param>
+    /// <param name="rule">decides what belongs to the split</param>
+    /// <param name="seed">seed of the corpus</param>
+    /// <param name="series">name of the series of random numbers: another series gives other dialogues of the same split</param>
+    public DialogueGenerator(string split, IReadOnlyList<Concept> concepts, CombinationPools pools, SplitRule rule, ulong seed, string series = "dialogues")
     {
         (_split, _rule, _seed) = (split, rule, seed);
-        _random = new DeterministicRandom(DeterministicRandom.Hash("dialogues " + split, seed));
+        _random = new DeterministicRandom(DeterministicRandom.Hash($"{series} {split}", seed));
         _composer = new PictureComposer(concepts, pools, _random);
         _questions = new PictureQuestions(concepts, name => split != SplitRule.Train || rule.OfSentence(name) == split || !name.Contains(' '), _random);
         _talk = new SmallTalk(concepts, _random);
@@ -47,6 +53,21 @@ public sealed class DialogueGenerator
                 _ => WithoutPicture($"{_split}-{i:00000}", _talk.FromList),
             };
             if (dialogue is null)
+                continue;
+            yield return dialogue;
+            i++;
+        }
+    }
+
+    /// <summary>
+    /// Conversations of two to five questions about one picture that are only ever typed, so nothing has to be rendered. One picture
+    /// answers several questions: half the tokens per answer of a conversation with one.
+    /// </summary>
+    public IEnumerable<Dialogue> GenerateTyped(int count)
+    {
+        for (int i = 0; i < count;)
+        {
+            if (AboutPicture($"{_split}-typed-{i:00000}", most: _random.Between(3, 5), least: 2) is not { } dialogue)
                 continue;
             yield return dialogue;
             i++;
@@ -78,7 +99,7 @@ public sealed class DialogueGenerator
         }
     }
 
-    private Dialogue? AboutPicture(string id, int turnCount, bool wish = false)
+    private Dialogue? AboutPicture(string id, int most, int? least = null, bool wish = false)
     {
         const int tries = 200;
         string kind = Weighted(PictureKinds);
@@ -90,7 +111,7 @@ public sealed class DialogueGenerator
             var turns = new List<DialogueTurn>();
             string? task = null;
             var exchanges = _questions.About(picture);
-            while (turns.Count < turnCount && Choose(exchanges) is { } exchange)
+            while (turns.Count < most && Choose(exchanges) is { } exchange)
             {
                 exchanges.Remove(exchange);
                 if (turns.Any(t => t.Reply.Text == exchange.Reply))
@@ -99,9 +120,9 @@ public sealed class DialogueGenerator
                 if (turn is null)
                     continue;
                 turns.Add(turn);
-                task ??= wish ? "style-wish" : turnCount > 1 ? "followup" : exchange.Task;
+                task ??= wish ? "style-wish" : most > 1 ? "followup" : exchange.Task;
             }
-            if (turns.Count == turnCount)
+            if (turns.Count >= (least ?? most))
                 return new Dialogue(id, task!, picture.Scene, turns);
         }
         return null;

@@ -9,6 +9,9 @@ public sealed class TinyCorpus : IDisposable
 {
     public const int SampleRate = 16000;
 
+    /// <summary>File of the training conversations that are not spoken, in the folder of the dialogues.</summary>
+    public const string TypedFile = "train-typed.jsonl";
+
     private readonly Dictionary<string, Shard> _shards = [];
     private readonly Dictionary<string, List<Dialogue>> _dialogues = [];
     private readonly Dictionary<(string Kind, string Split, string Text), List<Utterance>> _byText = [];
@@ -60,6 +63,13 @@ public sealed class TinyCorpus : IDisposable
                 _dialogues[split] = list = [.. CorpusJson.ReadLines<Dialogue>(Path.Combine(Folder, "dialogue", split + ".jsonl"))];
             return list;
         }
+    }
+
+    /// <summary>Conversations about pictures that are not spoken; only training has any.</summary>
+    public IEnumerable<Dialogue> TypedDialogues(string split)
+    {
+        string path = Path.Combine(Folder, "dialogue", TypedFile);
+        return split == SplitRule.Train && File.Exists(path) ? CorpusJson.ReadLines<Dialogue>(path) : [];
     }
 
     public Utterance Find(string id) => _byId.TryGetValue(id, out Utterance? u)

@@ -25,13 +25,13 @@ public static class SamplePools
                     Add(task, File.ReadLines(path).Where(l => l.Length > 0), (s, _) => factory.Sentence(s));
                     break;
                 case LanguageTask.Conversation:
-                    Add(task, corpus.Dialogues(split), (d, _) => factory.Conversation(d));
+                    Add(task, Typed(), (d, _) => factory.Conversation(d));
                     break;
                 case LanguageTask.Caption:
                     Add(task, corpus.Dialogues(split).Where(IsCaption), factory.Caption);
                     break;
                 case LanguageTask.Picture:
-                    Add(task, corpus.Dialogues(split).Where(d => d.Scene is not null), factory.Picture);
+                    Add(task, Typed().Where(d => d.Scene is not null), factory.Picture);
                     break;
                 case LanguageTask.Transcribe:
                     Add(task, Spoken().Where(u => u.Kind != "canonical"), (u, _) => factory.Transcribe(u));
@@ -49,6 +49,8 @@ public static class SamplePools
         }
 
         return pools;
+
+        IEnumerable<Dialogue> Typed() => corpus.Dialogues(split).Concat(corpus.TypedDialogues(split));
 
         IEnumerable<Utterance> Spoken() => corpus.Utterances.Where(u => u.Split == split && u.Kind != "unseen" && units!.TryGet(u.Id, out _));
 
