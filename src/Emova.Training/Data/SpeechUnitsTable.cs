@@ -3,25 +3,36 @@ namespace Emova.Training.Data;
 /// <summary>Speech units of one utterance: a line of <c>units/index.jsonl</c>.</summary>
 /// <param name="Id">Id of the <see cref="Utterance"/>.</param>
 /// <param name="Units">Unit ids at 25 Hz, runs not collapsed.</param>
-public sealed record UnitsRecord(string Id, int[] Units);
+/// <param name="Disguised">Units of the same recording as other people might have said it; null where there are none.</param>
+public sealed record UnitsRecord(string Id, int[] Units, int[][]? Disguised = null);
 
 /// <summary>The units of every encoded utterance, by utterance id.</summary>
 public sealed class SpeechUnitsTable
 {
-    private readonly Dictionary<string, int[]> _units;
+    private readonly Dictionary<string, UnitsRecord> _units;
 
-    private SpeechUnitsTable(Dictionary<string, int[]> units) => _units = units;
+    private SpeechUnitsTable(Dictionary<string, UnitsRecord> units) => _units = units;
 
     public int Count => _units.Count;
 
     public IEnumerable<string> Ids => _units.Keys;
 
     /// <summary>Units at 25 Hz, runs not collapsed.</summary>
-    public int[] this[string id] => _units.TryGetValue(id, out int[]? units)
-        ? units
+    public int[] this[string id] => Find(id).Units;
+
+    /// <summary>The units themselves or, as often as each other, one of their disguised forms.</summary>
+    public int[] Any(string id, Random random)
+    {
+        UnitsRecord record = Find(id);
+        int choice = random.Next(1 + (record.Disguised?.Length ?? 0));
+        return choice == 0 ? record.Units : record.Disguised![choice - 1];
+    }
+
+    private UnitsRecord Find(string id) => _units.TryGetValue(id, out UnitsRecord? record)
+        ? record
         : throw new KeyNotFoundException($"units/index.jsonl: no units for utterance '{id}'; run 'emova-train encode' again");
 
-    public bool TryGet(string id, out int[] units) => _units.TryGetValue(id, out units!);
+    public bool Contains(string id) => _units.ContainsKey(id);
 
     /// <summary>Sorted ids of the units that occur in the given utterances.</summary>
     public int[] UsedBy(IEnumerable<string> ids)
@@ -34,9 +45,9 @@ public sealed class SpeechUnitsTable
 
     public static SpeechUnitsTable Open(string folder)
     {
-        var units = new Dictionary<string, int[]>();
+        var units = new Dictionary<string, UnitsRecord>();
         foreach (UnitsRecord record in CorpusJson.ReadLines<UnitsRecord>(PathIn(folder)))
-            units[record.Id] = record.Units;
+            units[record.Id] = record;
         return new SpeechUnitsTable(units);
     }
 

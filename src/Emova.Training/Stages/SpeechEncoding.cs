@@ -11,34 +11,53 @@ public static class SpeechEncoding
 {
     private const double SecondsPerBatch = 60;
 
-    /// <summary>Encodes the corpus in <paramref name="data"/> with the newest encoder checkpoint in <paramref name="runs"/>.</summary>
-    public static void Run(string modelConfig, string data, string runs)
+    /// <summary>Disguised forms of each training recording that is listened to.</summary>
+    private const int Disguises = 2;
+
+    /// <summary>
+    /// Encodes the corpus in <paramref name="data"/> with the newest encoder checkpoint in <paramref name="runs"/>. Training recordings
+    /// that the language model will listen to are encoded again in disguise, so that it meets the mistakes that strangers' voices cause.
+    /// </summary>
+    public static void Run(SpeechEncoderSettings settings, string data, string runs)
     {
         using TinyCorpus corpus = TinyCorpus.Open(data);
-        SpeechEncoderModel model = SpeechEncoderModel.Load(modelConfig, runs, SpeechEncoderStage.Name);
+        SpeechEncoderModel model = SpeechEncoderModel.Load(settings.Model, runs, SpeechEncoderStage.Name);
+        SpeechAugmentation augmentation = new(settings.Augmentation with { TimeMask = 0, BandMask = 0 }, model.FrontEnd, model.Dimensions.Features);
         // The model folder stores bfloat16; the language model must learn the units that folder will give.
         model.Store.RoundToBrainFloat();
-        Utterance[] order = [.. corpus.Utterances.OrderBy(u => u.Samples)];
+        Dictionary<string, int[]> units = Encode(corpus, "recordings", corpus.Utterances, (waves, _) => model.Units(waves));
+        Utterance[] heard = [.. corpus.Utterances.Where(u => u.Split == "train" && u.Kind is "question" or "styled")];
+        Dictionary<string, int[]>[] disguised = [.. Enumerable.Range(1, Disguises).Select(form => Encode(
+            corpus, $"disguise {form}", heard, (waves, batch) => model.Units(waves, augmentation, new Random(BatchSeed(settings.Seed, form, batch)))))];
+        SpeechUnitsTable.Save(data, corpus.Utterances.Select(u => new UnitsRecord(
+            u.Id, units[u.Id], disguised[0].ContainsKey(u.Id) ? [.. disguised.Select(form => form[u.Id])] : null)));
+        Console.WriteLine(Summary(corpus, units));
+    }
+
+    private static int BatchSeed(int seed, int form, int batch) => Infrastructure.TrainingLoop.StepSeed((seed * 31) + form, batch);
+
+    private static Dictionary<string, int[]> Encode(TinyCorpus corpus, string what, IEnumerable<Utterance> utterances, Func<float[][], int, int[][]> encode)
+    {
+        Utterance[] order = [.. utterances.OrderBy(u => u.Samples)];
         double seconds = order.Sum(u => (double)u.Samples) / TinyCorpus.SampleRate, done = 0;
         Dictionary<string, int[]> units = [];
         Stopwatch watch = Stopwatch.StartNew();
         double reported = 0;
-        for (int next = 0; next < order.Length;)
+        for (int next = 0, number = 0; next < order.Length; number++)
         {
             int first = next;
             while (next < order.Length && (next == first || (next - first + 1.0) * order[next].Samples <= SecondsPerBatch * TinyCorpus.SampleRate)) next++;
             Utterance[] batch = order[first..next];
-            int[][] rows = model.Units([.. batch.Select(u => SpeechEncoderModel.Wave(corpus.Pcm(u)))]);
+            int[][] rows = encode([.. batch.Select(u => SpeechEncoderModel.Wave(corpus.Pcm(u)))], number);
             for (int i = 0; i < batch.Length; i++) units[batch[i].Id] = rows[i];
             done += batch.Sum(u => (double)u.Samples) / TinyCorpus.SampleRate;
             if (watch.Elapsed.TotalSeconds - reported > 10)
             {
                 reported = watch.Elapsed.TotalSeconds;
-                Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"encoded {done / 3600:F2} of {seconds / 3600:F2} h, {done / reported:F0} s/s, {(seconds - done) * reported / done:F0} s left"));
+                Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{what}: encoded {done / 3600:F2} of {seconds / 3600:F2} h, {done / reported:F0} s/s, {(seconds - done) * reported / done:F0} s left"));
             }
         }
-        SpeechUnitsTable.Save(data, corpus.Utterances.Select(u => new UnitsRecord(u.Id, units[u.Id])));
-        Console.WriteLine(Summary(corpus, units));
+        return units;
     }
 
     private static string Summary(TinyCorpus corpus, Dictionary<string, int[]> units)

@@ -69,7 +69,7 @@ public sealed class SampleFactoryTests : IDisposable
         TrainingSample speak = _factory.Speak(_factory.Canonical("this is a cat"));
         Assert.Equal($"{Chat}{SpeechPrompts.Speak}this is a cat{Answer}<|speech_1|><|speech_4001|><|speech_7|><|im_end|>\n", _tokenizer.Decode(speak.Ids));
         Assert.Equal("<|speech_1|><|speech_4001|><|speech_7|><|im_end|>\n", Predicted(speak));
-        TrainingSample transcribe = _factory.Transcribe(_corpus.Find("u0"));
+        TrainingSample transcribe = _factory.Transcribe(_corpus.Find("u0"), new Random(1));
         Assert.Equal($"{Chat}{SpeechPrompts.Transcribe}<|speech_0|><|speech_4000|><|speech_7|>{Answer}what is this<|im_end|>\n", _tokenizer.Decode(transcribe.Ids));
         Assert.Equal("what is this<|im_end|>\n", Predicted(transcribe));
     }

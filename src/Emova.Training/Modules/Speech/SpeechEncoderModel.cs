@@ -59,6 +59,15 @@ public sealed class SpeechEncoderModel
     /// <summary>Units (25 Hz, runs not collapsed) of each wave.</summary>
     public int[][] Units(IReadOnlyList<float[]> waves) => Recognize(waves, phones: false).Units;
 
+    /// <summary>Units of disguised waves: the augmentation draws a view of each.</summary>
+    public int[][] Units(IReadOnlyList<float[]> waves, SpeechAugmentation augmentation, Random random) => QuietHeap.Run(() =>
+    {
+        using IDisposable inference = no_grad();
+        using DisposeScope scope = NewDisposeScope();
+        int[] frames = augmentation.StretchedFrames(waves, random);
+        return Rows(Encoder.UnitIds(Quantized(augmentation.View(waves, frames, random), frames)), [.. frames.Select(SpiralEncoder.Units)]);
+    });
+
     /// <summary>Units of each wave, and the phones that greedy CTC decoding reads from them.</summary>
     public (int[][] Units, int[][] Phones) Recognize(IReadOnlyList<float[]> waves, bool phones = true) => QuietHeap.Run(() => Infer(waves, phones));
 
@@ -68,11 +77,13 @@ public sealed class SpeechEncoderModel
         using DisposeScope scope = NewDisposeScope();
         int[] frames = [.. waves.Select(wave => LogMelFrontEnd.Frames(wave.Length))];
         int[] lengths = [.. frames.Select(SpiralEncoder.Units)];
-        Tensor quantized = SpiralEncoder.Quantize(Encoder.Bounded(Encoder.Encode(FrontEnd.Features(waves), frames)));
+        Tensor quantized = Quantized(FrontEnd.Features(waves), frames);
         int[][] units = Rows(Encoder.UnitIds(quantized), lengths);
         int[][] recognized = phones ? [.. Rows(Encoder.Phones(quantized, lengths).argmax(-1), lengths).Select(Collapse)] : [];
         return (units, recognized);
     }
+
+    private Tensor Quantized(Tensor features, int[] frames) => SpiralEncoder.Quantize(Encoder.Bounded(Encoder.Encode(features, frames)));
 
     private int[] Collapse(int[] labels) => [.. labels.Where((label, i) => label != Phones.Count && (i == 0 || label != labels[i - 1]))];
 

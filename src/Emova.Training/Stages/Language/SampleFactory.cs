@@ -47,8 +47,8 @@ public sealed class SampleFactory(TinyCorpus corpus, SpeechUnitsTable? units, Hu
         Build(LanguageTask.Picture, Messages(dialogue, (turn, first) => Illustrated(dialogue, first, turn.User.Text)), Chat, dialogue.Scene, Variant(random));
 
     /// <summary>Speech to text.</summary>
-    public TrainingSample Transcribe(Utterance utterance) =>
-        Build(LanguageTask.Transcribe, Ask(SpeechPrompts.Transcribe + UnitText(utterance), utterance.Text));
+    public TrainingSample Transcribe(Utterance utterance, Random random) =>
+        Build(LanguageTask.Transcribe, Ask(SpeechPrompts.Transcribe + HeardText(utterance, random), utterance.Text));
 
     /// <summary>Text to speech in the canonical voice.</summary>
     public TrainingSample Speak(Utterance canonical) =>
@@ -61,7 +61,7 @@ public sealed class SampleFactory(TinyCorpus corpus, SpeechUnitsTable? units, Hu
         foreach (DialogueTurn turn in dialogue.Turns)
         {
             Utterance question = Rendering(turn.User, random);
-            string prompt = Illustrated(dialogue, messages.Count == 0, SpeechPrompts.Dialogue + UnitText(question));
+            string prompt = Illustrated(dialogue, messages.Count == 0, SpeechPrompts.Dialogue + HeardText(question, random));
             messages.Add(new ConversationMessage(ConversationRole.User, prompt));
             messages.Add(new ConversationMessage(ConversationRole.Assistant, ReplyFormat.Write(
                 turn.User.Text, turn.User.Emotion, turn.User.Pitch, turn.Reply.Text, turn.Reply.Emotion, turn.Reply.Pitch, UnitText(Canonical(turn.Reply.Text)))));
@@ -78,11 +78,16 @@ public sealed class SampleFactory(TinyCorpus corpus, SpeechUnitsTable? units, Hu
 
     /// <summary>Whether every text of a dialogue exists as speech.</summary>
     public bool IsSpoken(Dialogue dialogue) => units is not null && dialogue.Turns.All(t =>
-        corpus.Saying(t.User.Text, "question", split).Any(u => units.TryGet(u.Id, out _))
-        && corpus.Saying(t.Reply.Text, "canonical", split) is [Utterance reply, ..] && units.TryGet(reply.Id, out _));
+        corpus.Saying(t.User.Text, "question", split).Any(u => units.Contains(u.Id))
+        && corpus.Saying(t.Reply.Text, "canonical", split) is [Utterance reply, ..] && units.Contains(reply.Id));
 
     /// <summary>Units of an utterance with runs collapsed, as the tokens the model has for them.</summary>
-    private string UnitText(Utterance utterance) => _speech!.ToLegalText(SpeechUnits.Collapse(units![utterance.Id]).Units);
+    private string UnitText(Utterance utterance) => LegalText(units![utterance.Id]);
+
+    /// <summary>The same for speech that is heard: sometimes as somebody else would have said it.</summary>
+    private string HeardText(Utterance utterance, Random random) => LegalText(units!.Any(utterance.Id, random));
+
+    private string LegalText(int[] frames) => _speech!.ToLegalText(SpeechUnits.Collapse(frames).Units);
 
     /// <summary>A rendering in the emotion and pitch the dialogue asks for where there is one, else any.</summary>
     private Utterance Rendering(Remark user, Random random)

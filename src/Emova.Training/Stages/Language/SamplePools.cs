@@ -34,7 +34,7 @@ public static class SamplePools
                     Add(task, Typed().Where(d => d.Scene is not null), factory.Picture);
                     break;
                 case LanguageTask.Transcribe:
-                    Add(task, Spoken().Where(u => u.Kind != "canonical"), (u, _) => factory.Transcribe(u));
+                    Add(task, Spoken().Where(u => u.Kind != "canonical"), factory.Transcribe);
                     break;
                 case LanguageTask.Speak:
                     Add(task, Spoken().Where(u => u.Kind == "canonical"), (u, _) => factory.Speak(u));
@@ -52,7 +52,7 @@ public static class SamplePools
 
         IEnumerable<Dialogue> Typed() => corpus.Dialogues(split).Concat(corpus.TypedDialogues(split));
 
-        IEnumerable<Utterance> Spoken() => corpus.Utterances.Where(u => u.Split == split && u.Kind != "unseen" && units!.TryGet(u.Id, out _));
+        IEnumerable<Utterance> Spoken() => corpus.Utterances.Where(u => u.Split == split && u.Kind != "unseen" && units!.Contains(u.Id));
 
         void Add<T>(LanguageTask task, IEnumerable<T> entries, Func<T, Random, TrainingSample> build)
         {

@@ -21,13 +21,13 @@ public static class UnitTokenizer
         Dictionary<int, int> counts = [];
         foreach (Utterance utterance in corpus.Utterances.Where(u => u.Split == "train" && u.Kind != "unseen"))
         {
-            if (!units.TryGet(utterance.Id, out int[] own))
+            if (!units.Contains(utterance.Id))
             {
                 continue;
             }
 
             int weight = utterance.Kind == "canonical" ? minOccurrences : 1;
-            foreach (int unit in SpeechUnits.Collapse(own).Units)
+            foreach (int unit in SpeechUnits.Collapse(units[utterance.Id]).Units)
             {
                 counts[unit] = counts.GetValueOrDefault(unit) + weight;
             }
