@@ -16,17 +16,22 @@ internal static class SpeechEncoderPart
         AddPhoneErrors(run, "phone errors, unseen voices", run.Test("unseen"), Target.Max(8));
         foreach (IGrouping<string, TestUtterance> voice in run.Test("unseen").GroupBy(u => u.Voice).OrderBy(g => g.Key, StringComparer.Ordinal))
             AddPhoneErrors(run, $"phone errors, unseen voice {voice.Key}", voice);
+        if (run.Festival() is { } festival)
+            AddPhoneErrors(run, $"phone errors, unseen voice {FestivalSpeaker.Voice}", festival, null);
         AddProbes(run);
         return Task.CompletedTask;
     }
 
-    private static void AddPhoneErrors(TinyRun run, string name, IEnumerable<TestUtterance> utterances, Target? target = null)
+    private static void AddPhoneErrors(TinyRun run, string name, IEnumerable<TestUtterance> utterances, Target? target = null) =>
+        AddPhoneErrors(run, name, [.. run.Choose(utterances).Select(u => (u, run.Corpus.Read(u)))], target);
+
+    private static void AddPhoneErrors(TinyRun run, string name, (TestUtterance Utterance, float[] Samples)[] recordings, Target? target)
     {
-        ErrorRate[] errors = run.Map(name, run.Choose(utterances), utterance =>
+        ErrorRate[] errors = run.Map(name, recordings, recording =>
         {
-            float[] logits = run.Model.PhoneLogits(run.Model.Encode(run.Corpus.Read(utterance)));
+            float[] logits = run.Model.PhoneLogits(run.Model.Encode(recording.Samples));
             string[] heard = [.. PhoneDecoder.Greedy(logits, run.Phones.Count + 1).Select(label => run.Phones[label])];
-            return ErrorRate.Of<string>(utterance.Phones, heard);
+            return ErrorRate.Of<string>(recording.Utterance.Phones, heard);
         });
         run.Add(name, run.Rate(errors), target);
     }

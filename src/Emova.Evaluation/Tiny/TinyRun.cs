@@ -2,6 +2,7 @@ using Emova.Evaluation.Data;
 using Emova.Evaluation.Judges;
 using Emova.Evaluation.Metrics;
 using Emova.Evaluation.Reports;
+using Emova.Evaluation.Speech;
 
 namespace Emova.Evaluation.Tiny;
 
@@ -11,6 +12,7 @@ internal sealed class TinyRun(IEvaluatedModel model, TestCorpus corpus, TinyOpti
     private readonly List<Figure> _figures = [];
     private readonly Dictionary<string, string> _skipped = [];
     private PocketsphinxJudge? _judge;
+    private (TestUtterance Utterance, float[] Samples)[]? _festival;
 
     public IEvaluatedModel Model => model;
 
@@ -48,6 +50,22 @@ internal sealed class TinyRun(IEvaluatedModel model, TestCorpus corpus, TinyOpti
     public void Add(Figure figure) => _figures.Add(figure);
 
     public void Skip(string what, string reason) => _skipped[$"{Part}, {what}"] = reason;
+
+    /// <summary>The test sentences of the unseen voices, said by Festival; null where it is not installed, which is noted.</summary>
+    public (TestUtterance Utterance, float[] Samples)[]? Festival()
+    {
+        if (FestivalSpeaker.WhyMissing(options.PackageRoot) is { } reason)
+        {
+            Skip($"unseen voice {FestivalSpeaker.Voice}", reason);
+            return null;
+        }
+        if (_festival is null)
+        {
+            TestUtterance[] utterances = Choose(Test("unseen").DistinctBy(u => u.Text), options.Limit / 2);
+            _festival = [.. utterances.Zip(Map($"{FestivalSpeaker.Voice} speaks", utterances, u => FestivalSpeaker.SayAsync(u.Text, cancellation).GetAwaiter().GetResult()))];
+        }
+        return _festival;
+    }
 
     /// <summary>A fixed random choice of at most <see cref="TinyOptions.Limit"/> items.</summary>
     public T[] Choose<T>(IEnumerable<T> items, int? limit = null)

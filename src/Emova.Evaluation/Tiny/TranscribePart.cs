@@ -1,6 +1,7 @@
 using Emova.Evaluation.Data;
 using Emova.Evaluation.Metrics;
 using Emova.Evaluation.Reports;
+using Emova.Evaluation.Speech;
 
 namespace Emova.Evaluation.Tiny;
 
@@ -11,12 +12,16 @@ internal static class TranscribePart
     {
         Add(run, "word errors, training voices", run.Test("question"), Target.Max(4));
         Add(run, "word errors, unseen voices", run.Test("unseen"), Target.Max(15));
+        if (run.Festival() is { } festival) Add(run, $"word errors, unseen voice {FestivalSpeaker.Voice}", festival, null);
         return Task.CompletedTask;
     }
 
-    private static void Add(TinyRun run, string name, IEnumerable<TestUtterance> utterances, Target target)
+    private static void Add(TinyRun run, string name, IEnumerable<TestUtterance> utterances, Target target) =>
+        Add(run, name, [.. run.Choose(utterances).Select(u => (u, run.Corpus.Read(u)))], target);
+
+    private static void Add(TinyRun run, string name, (TestUtterance Utterance, float[] Samples)[] recordings, Target? target)
     {
-        ErrorRate[] errors = run.Map(name, run.Choose(utterances), utterance => Answers.WordErrors(utterance.Text, run.Model.Transcribe(run.Corpus.Read(utterance))));
+        ErrorRate[] errors = run.Map(name, recordings, r => Answers.WordErrors(r.Utterance.Text, run.Model.Transcribe(r.Samples)));
         run.Add(name, run.Rate(errors), target);
     }
 }
