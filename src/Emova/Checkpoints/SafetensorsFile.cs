@@ -1,6 +1,7 @@
 using System.Buffers.Binary;
 using System.Numerics.Tensors;
 using System.Runtime.InteropServices;
+using Emova.Numerics;
 using Microsoft.Win32.SafeHandles;
 
 namespace Emova.Checkpoints;
@@ -88,16 +89,30 @@ public sealed class SafetensorsFile : IDisposable
         TensorInfo info = Find(name);
         if (values.Length != info.ElementCount)
             throw new ArgumentException($"{info.ElementCount} elements do not fit a span of {values.Length}", nameof(values));
+        ReadFloat32(name, 0, values);
+    }
+
+    /// <summary>Reads a part of a tensor of type F32, F16 or BF16.</summary>
+    /// <param name="name">The tensor.</param>
+    /// <param name="first">First element, counted row-major.</param>
+    /// <param name="values">Receives the elements from there on; they must exist.</param>
+    /// <exception cref="EmovaException">No such tensor, another type, or the file cannot be read.</exception>
+    public void ReadFloat32(string name, long first, Span<float> values)
+    {
+        TensorInfo info = Find(name);
+        ArgumentOutOfRangeException.ThrowIfNegative(first);
+        if (first + values.Length > info.ElementCount)
+            throw new ArgumentException($"elements {first} to {first + values.Length} are not within {info.ElementCount}", nameof(first));
         switch (info.DType)
         {
             case DType.F32:
-                ReadRange(info, MemoryMarshal.AsBytes(values), 0);
+                ReadRange(info, MemoryMarshal.AsBytes(values), first * sizeof(float));
                 break;
             case DType.F16:
-                ReadConverted<Half>(info, values, static (halves, floats) => TensorPrimitives.ConvertToSingle(halves, floats));
+                ReadConverted<Half>(info, first, values, static (halves, floats) => TensorPrimitives.ConvertToSingle(halves, floats));
                 break;
             case DType.BF16:
-                ReadConverted<ushort>(info, values, BFloat16.ToSingle);
+                ReadConverted<ushort>(info, first, values, BFloat16.ToSingle);
                 break;
             default:
                 throw WrongType(info, "F32, F16 or BF16");
@@ -145,18 +160,32 @@ public sealed class SafetensorsFile : IDisposable
         return bytes;
     }
 
+    /// <summary>Reads some of the stored bytes of a tensor of any type.</summary>
+    /// <param name="name">The tensor.</param>
+    /// <param name="offset">First byte, counted from the tensor's first.</param>
+    /// <param name="bytes">Receives the bytes from there on; they must exist.</param>
+    /// <exception cref="EmovaException">No such tensor, or the file cannot be read.</exception>
+    public void ReadBytes(string name, long offset, Span<byte> bytes)
+    {
+        TensorInfo info = Find(name);
+        ArgumentOutOfRangeException.ThrowIfNegative(offset);
+        if (offset + bytes.Length > info.ByteLength)
+            throw new ArgumentException($"bytes {offset} to {offset + bytes.Length} are not within {info.ByteLength}", nameof(offset));
+        ReadRange(info, bytes, offset);
+    }
+
     /// <inheritdoc/>
     public void Dispose() => handle.Dispose();
 
     private delegate void Convert<T>(ReadOnlySpan<T> stored, Span<float> values);
 
-    private void ReadConverted<T>(TensorInfo info, Span<float> values, Convert<T> convert) where T : unmanaged
+    private void ReadConverted<T>(TensorInfo info, long first, Span<float> values, Convert<T> convert) where T : unmanaged
     {
         T[] chunk = new T[Math.Min(values.Length, ChunkBytes / info.DType.ByteSize())];
         for (int start = 0; start < values.Length; start += chunk.Length)
         {
             Span<T> part = chunk.AsSpan(0, Math.Min(chunk.Length, values.Length - start));
-            ReadRange(info, MemoryMarshal.AsBytes(part), (long)start * info.DType.ByteSize());
+            ReadRange(info, MemoryMarshal.AsBytes(part), (first + start) * info.DType.ByteSize());
             convert(part, values.Slice(start, part.Length));
         }
     }

@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using Emova.Numerics;
 
 namespace Emova.Checkpoints;
 

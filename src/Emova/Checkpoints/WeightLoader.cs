@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using System.Text;
 using Emova.Numerics;
 
@@ -17,6 +18,9 @@ public sealed class WeightLoader
     // config.json, which may be wrong or hostile, so beyond this many zeros the report is given at once.
     private const long MaxPlaceholderElements = 1 << 24;
     private const int MaxListed = 12;
+
+    // Matrices are packed by so many values at a time: no second copy of a model is ever held.
+    private const int ValuesPerRead = 1 << 19;
 
     private readonly Index index;
     private readonly string prefix;
@@ -47,54 +51,70 @@ public sealed class WeightLoader
         index.Tensors.TryGetValue(prefix + name, out var entry) ? entry.Info.Shape : null;
 
     /// <summary>
-    /// Reads a floating-point tensor as float, row-major. A missing tensor or another shape is noted for <see cref="Finish"/>
-    /// and zeros are returned.
+    /// Reads a tensor as float, row-major; packed matrices are unpacked. A missing tensor or another shape is noted for
+    /// <see cref="Finish"/> and zeros are returned.
     /// </summary>
-    /// <exception cref="EmovaException">The tensor is not floating-point, or cannot be read.</exception>
+    /// <exception cref="EmovaException">The tensor holds something else, or cannot be read.</exception>
     public float[] Get(string name, params ReadOnlySpan<long> shape)
     {
-        string full = prefix + name;
-        index.Used.Add(full);
-        string expected = TensorInfo.FormatShape(shape.ToArray());
-        if (!index.Tensors.TryGetValue(full, out var entry))
-        {
-            index.Missing.Add((full, $"{full} {expected}"));
-            return Placeholder(shape);
-        }
-
-        if (!entry.Info.Shape.SequenceEqual(shape.ToArray()))
-        {
-            index.Misshapen.Add((full, $"{full} is {entry.Info.ShapeText}, expected {expected}"));
-            return Placeholder(shape);
-        }
-
-        return entry.File.ReadFloat32(full);
+        if (!TryFind(prefix + name, shape, out SafetensorsFile? file, out WeightFormat format))
+            return new float[Placeholder(shape)];
+        if (!format.IsQuantized())
+            return file.ReadFloat32(prefix + name);
+        LinearWeight packed = LinearWeight.Create(format, (int)shape[0], (int)shape[1]);
+        Fill(packed, 0, prefix + name, file, packed.Outputs, format);
+        float[] values = new float[shape[0] * shape[1]];
+        for (int row = 0; row < packed.Outputs; row++)
+            packed.CopyRow(row, values.AsSpan(row * packed.Inputs));
+        return values;
     }
 
     /// <summary>Like <see cref="Get"/> for a tensor that a checkpoint may leave out; null when it is absent.</summary>
     public float[]? GetOptional(string name, params ReadOnlySpan<long> shape) => Contains(name) ? Get(name, shape) : null;
 
-    /// <summary>Reads and packs <c>name.weight</c> (outputs, inputs) and, if wanted, <c>name.bias</c> (outputs).</summary>
-    public LinearWeight GetLinear(string name, int outputs, int inputs, bool bias = true) => LinearWeight.Pack(
-        Get($"{name}.weight", outputs, inputs), outputs, inputs, bias ? Get($"{name}.bias", outputs) : default);
+    /// <summary>
+    /// Reads and packs <c>name.weight</c> (outputs, inputs) and, if wanted, <c>name.bias</c> (outputs). Values stay as they are stored:
+    /// bfloat16 and packed integers in memory too, anything else as float.
+    /// </summary>
+    public LinearWeight GetLinear(string name, int outputs, int inputs, bool bias = true) => GetFusedLinear(inputs, bias, (name, outputs));
 
     /// <summary>
     /// Like <see cref="GetLinear"/> for several layers with the same input, packed as one with their outputs one after the other.
+    /// Layers stored in different types are held as float.
     /// </summary>
     public LinearWeight GetFusedLinear(int inputs, bool bias, params ReadOnlySpan<(string Name, int Outputs)> parts)
     {
-        // Read first, then allocate the whole: what was read is bounded by the file, the sizes asked for are not.
-        List<float[]> weights = [], biases = [];
+        // Look first, then allocate: what exists with its shape is bounded by the file, the sizes asked for are not.
+        List<(string Name, SafetensorsFile? File, WeightFormat Format, int Outputs)> found = [];
         int outputs = 0;
+        WeightFormat? common = null;
         foreach ((string name, int count) in parts)
         {
-            weights.Add(Get($"{name}.weight", count, inputs));
-            if (bias)
-                biases.Add(Get($"{name}.bias", count));
+            string full = $"{prefix}{name}.weight";
+            if (!TryFind(full, [count, inputs], out SafetensorsFile? file, out WeightFormat format))
+                Placeholder([count, inputs]);
+            if (common is not null && (common != format || (format.IsQuantized() && outputs % WeightLayout.GroupRows != 0)))
+                format = WeightFormat.Float32;
+            common = format;
+            found.Add((full, file, format, count));
             outputs += count;
         }
 
-        return LinearWeight.Pack(Concatenate(weights), outputs, inputs, Concatenate(biases));
+        LinearWeight weight = LinearWeight.Create(common ?? WeightFormat.Float32, outputs, inputs);
+        int first = 0;
+        for (int i = 0; i < found.Count; i++)
+        {
+            (string full, SafetensorsFile? file, _, int count) = found[i];
+            if (file is null)
+                weight.SetRows(first, new float[(long)count * inputs]);
+            else
+                Fill(weight, first, full, file, count, StoredFormat(full, count, inputs));
+            if (bias)
+                weight.SetBias(first, Get($"{parts[i].Name}.bias", count));
+            first += count;
+        }
+
+        return weight;
     }
 
     /// <summary>Accepts a tensor, or everything below <c>name.</c>, without reading it (training-only buffers).</summary>
@@ -129,17 +149,73 @@ public sealed class WeightLoader
         throw new EmovaException(text.ToString());
     }
 
-    private static float[] Concatenate(List<float[]> parts)
+    /// <summary>Sets rows of a weight from a stored matrix (count, Inputs), a few at a time.</summary>
+    private static void Fill(LinearWeight weight, int first, string name, SafetensorsFile file, int count, WeightFormat stored)
     {
-        float[] whole = new float[parts.Sum(part => (long)part.Length)];
-        int position = 0;
-        foreach (float[] part in parts)
+        if (stored.IsQuantized() && stored == weight.Format)
         {
-            part.CopyTo(whole, position);
-            position += part.Length;
+            long offset = 0;
+            for (int row = 0; row < count; row += WeightLayout.GroupRows)
+            {
+                Span<byte> panel = weight.Panel(first + row);
+                file.ReadBytes(name, offset, panel);
+                offset += panel.Length;
+            }
+
+            return;
         }
 
-        return whole;
+        int inputs = weight.Inputs, rowsPerRead = Math.Clamp(ValuesPerRead / inputs, 1, count);
+        float[] rows = new float[rowsPerRead * inputs];
+        if (stored.IsQuantized())
+        {
+            LinearWeight packed = LinearWeight.Create(stored, count, inputs);
+            Fill(packed, 0, name, file, count, stored);
+            for (int row = 0; row < count; row++)
+            {
+                packed.CopyRow(row, rows);
+                weight.SetRows(first + row, rows.AsSpan(0, inputs));
+            }
+
+            return;
+        }
+
+        for (int row = 0; row < count; row += rowsPerRead)
+        {
+            Span<float> part = rows.AsSpan(0, Math.Min(rowsPerRead, count - row) * inputs);
+            file.ReadFloat32(name, (long)row * inputs, part);
+            weight.SetRows(first + row, part);
+        }
+    }
+
+    /// <summary>Finds a tensor of a shape and notes its use, or what is wrong with it.</summary>
+    private bool TryFind(string full, ReadOnlySpan<long> shape, [NotNullWhen(true)] out SafetensorsFile? file, out WeightFormat format)
+    {
+        (file, format) = (null, WeightFormat.Float32);
+        index.Used.Add(full);
+        if (!index.Tensors.TryGetValue(full, out var entry))
+        {
+            index.Missing.Add((full, $"{full} {TensorInfo.FormatShape(shape.ToArray())}"));
+            return false;
+        }
+
+        bool isPacked = shape.Length == 2 && PackedTensor.FormatOf(entry.Info, shape[0], shape[1]) is not null;
+        if (!isPacked && !entry.Info.Shape.SequenceEqual(shape.ToArray()))
+        {
+            index.Misshapen.Add((full, $"{full} is {entry.Info.ShapeText}, expected {TensorInfo.FormatShape(shape.ToArray())}"));
+            return false;
+        }
+
+        file = entry.File;
+        if (shape.Length == 2)
+            format = StoredFormat(full, shape[0], shape[1]);
+        return true;
+    }
+
+    private WeightFormat StoredFormat(string full, long outputs, long inputs)
+    {
+        TensorInfo info = index.Tensors[full].Info;
+        return PackedTensor.FormatOf(info, outputs, inputs) ?? (info.DType == DType.BF16 ? WeightFormat.BFloat16 : WeightFormat.Float32);
     }
 
     private List<string> Below(List<(string Name, string Text)> entries) =>
@@ -154,7 +230,8 @@ public sealed class WeightLoader
             text.Append(", ...");
     }
 
-    private float[] Placeholder(ReadOnlySpan<long> shape)
+    /// <summary>The number of zeros that stand for a tensor which is not there.</summary>
+    private int Placeholder(ReadOnlySpan<long> shape)
     {
         double elements = 1;
         foreach (long size in shape)
@@ -167,7 +244,7 @@ public sealed class WeightLoader
             Finish();
         }
 
-        return new float[(int)elements];
+        return (int)elements;
     }
 
     /// <summary>All tensors of a checkpoint and what happened to them; shared by the loaders of all paths.</summary>

@@ -21,6 +21,12 @@ internal unsafe interface ILaneMath<TVector>
     static abstract TVector MultiplyAdd(TVector a, TVector b, TVector c);
 
     static abstract void Store(TVector value, float* target);
+
+    /// <summary>The bfloat16 in the low half of each 32-bit word.</summary>
+    static abstract TVector LowBFloat16(TVector words);
+
+    /// <summary>The bfloat16 in the high half of each 32-bit word.</summary>
+    static abstract TVector HighBFloat16(TVector words);
 }
 
 internal readonly unsafe struct Lanes512 : ILaneMath<Vector512<float>>
@@ -39,6 +45,12 @@ internal readonly unsafe struct Lanes512 : ILaneMath<Vector512<float>>
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Store(Vector512<float> value, float* target) => value.Store(target);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> LowBFloat16(Vector512<float> words) => (words.AsUInt32() << 16).AsSingle();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> HighBFloat16(Vector512<float> words) => (words.AsUInt32() & Vector512.Create(0xFFFF0000)).AsSingle();
 }
 
 internal readonly unsafe struct Lanes256 : ILaneMath<Vector256<float>>
@@ -57,6 +69,12 @@ internal readonly unsafe struct Lanes256 : ILaneMath<Vector256<float>>
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Store(Vector256<float> value, float* target) => value.Store(target);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> LowBFloat16(Vector256<float> words) => (words.AsUInt32() << 16).AsSingle();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> HighBFloat16(Vector256<float> words) => (words.AsUInt32() & Vector256.Create(0xFFFF0000)).AsSingle();
 }
 
 internal readonly unsafe struct Lanes128 : ILaneMath<Vector128<float>>
@@ -75,6 +93,12 @@ internal readonly unsafe struct Lanes128 : ILaneMath<Vector128<float>>
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Store(Vector128<float> value, float* target) => value.Store(target);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<float> LowBFloat16(Vector128<float> words) => (words.AsUInt32() << 16).AsSingle();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<float> HighBFloat16(Vector128<float> words) => (words.AsUInt32() & Vector128.Create(0xFFFF0000)).AsSingle();
 }
 
 /// <summary>For machines without vector instructions.</summary>
@@ -89,4 +113,8 @@ internal readonly unsafe struct LanesScalar : ILaneMath<float>
     public static float MultiplyAdd(float a, float b, float c) => MathF.FusedMultiplyAdd(a, b, c);
 
     public static void Store(float value, float* target) => *target = value;
+
+    public static float LowBFloat16(float words) => BitConverter.UInt32BitsToSingle(BitConverter.SingleToUInt32Bits(words) << 16);
+
+    public static float HighBFloat16(float words) => BitConverter.UInt32BitsToSingle(BitConverter.SingleToUInt32Bits(words) & 0xFFFF0000);
 }

@@ -1,32 +1,40 @@
-using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
 
 namespace Emova.Numerics;
 
 /// <summary>
-/// A matrix W (outputs, inputs) with an optional bias, packed for y = W x + b. Outputs are grouped in panels of 16, each
-/// panel stored as [inputs][16], so that one input element meets 16 neighboring weights. Every output element is
-/// accumulated over the inputs in ascending order with fused multiply-adds starting from the bias, whatever the number
-/// of rows, the vector width or the number of threads: streamed and batched evaluation agree bit for bit.
+/// A matrix W (outputs, inputs) with an optional bias, packed for y = W x + b in one of several <see cref="WeightFormat"/>s.
+/// Every output element is accumulated over the inputs in the same order whatever the number of rows, the vector width or the number
+/// of threads: streamed and batched evaluation agree bit for bit.
 /// </summary>
 public sealed unsafe class LinearWeight
 {
-    internal const int PanelWidth = 16;
-
     // Below this many multiply-adds waking the team costs more than it saves.
     private const long ParallelThreshold = 1L << 17;
-    private const int RowsPerBlock = 64;
-    private const int PanelsPerBlock = 8;
 
-    private readonly float[] panels;
-    private readonly float[] bias;
+    // Floating-point work is cut into units of so many rows and 32 * so many outputs; a single row has little work per output.
+    private const int RowsPerUnit = 64;
+    private const int PairsPerUnit = 4;
 
-    private LinearWeight(float[] panels, float[] bias, int outputs, int inputs)
+    // Integer work is cut into units of so many bytes of input, half of a usual second-level cache, in which they stay while the
+    // weights pass, and 16 * so many outputs.
+    private const int InputBytesPerUnit = 512 << 10;
+    private const int GroupsPerUnit = 4;
+    private const int BiasPadding = 32;
+
+    private readonly WeightMemory memory; // the panels, then the bias padded with zeros to a multiple of 32
+    private readonly long panelBytes;
+
+    private LinearWeight(WeightFormat format, int outputs, int inputs)
     {
-        this.panels = panels;
-        this.bias = bias;
-        Outputs = outputs;
-        Inputs = inputs;
+        ArgumentOutOfRangeException.ThrowIfLessThan(outputs, 1);
+        ArgumentOutOfRangeException.ThrowIfLessThan(inputs, 1);
+        (Format, Outputs, Inputs) = (format, outputs, inputs);
+        panelBytes = WeightLayout.PanelBytes(format, inputs);
+        memory = new WeightMemory(SizeFor(format, outputs, inputs));
+        // The rows that pad the last panel are computed and dropped: they must hold something.
+        long filled = outputs / WeightLayout.PanelRows(format) * panelBytes;
+        memory.Clear(filled, memory.Length - filled);
     }
 
     /// <summary>Number of rows of W.</summary>
@@ -35,43 +43,55 @@ public sealed unsafe class LinearWeight
     /// <summary>Number of columns of W.</summary>
     public int Inputs { get; }
 
+    /// <summary>How the values are held.</summary>
+    public WeightFormat Format { get; }
+
     /// <summary>Bytes held by the packed weight and bias.</summary>
-    public long SizeInBytes => (panels.LongLength + bias.LongLength) * sizeof(float);
+    public long SizeInBytes => memory.Length;
+
+    private float* Bias => (float*)(memory.Pointer + WeightLayout.SizeInBytes(Format, Outputs, Inputs));
+
+    /// <summary>Bytes that a packed weight and its bias take.</summary>
+    public static long SizeFor(WeightFormat format, int outputs, int inputs) =>
+        WeightLayout.SizeInBytes(format, outputs, inputs) + (outputs + BiasPadding - 1L) / BiasPadding * BiasPadding * sizeof(float);
 
     /// <summary>Packs a row-major matrix.</summary>
     /// <param name="weight">(outputs, inputs), row-major.</param>
     /// <param name="outputs">Number of outputs, at least 1.</param>
     /// <param name="inputs">Number of inputs, at least 1.</param>
     /// <param name="bias">One value per output, or empty for none.</param>
+    /// <param name="format">How to hold the values; other formats than <see cref="WeightFormat.Float32"/> round them.</param>
     /// <exception cref="ArgumentException">A span does not have the stated shape.</exception>
-    public static LinearWeight Pack(ReadOnlySpan<float> weight, int outputs, int inputs, ReadOnlySpan<float> bias = default)
+    public static LinearWeight Pack(
+        ReadOnlySpan<float> weight, int outputs, int inputs, ReadOnlySpan<float> bias = default, WeightFormat format = WeightFormat.Float32)
     {
-        ArgumentOutOfRangeException.ThrowIfLessThan(outputs, 1);
-        ArgumentOutOfRangeException.ThrowIfLessThan(inputs, 1);
         if (weight.Length != (long)outputs * inputs)
             throw new ArgumentException($"weight has {weight.Length} values, expected {outputs} x {inputs}", nameof(weight));
         if (!bias.IsEmpty && bias.Length != outputs)
             throw new ArgumentException($"bias has {bias.Length} values, expected {outputs} or none", nameof(bias));
-
-        int panelCount = (outputs + PanelWidth - 1) / PanelWidth;
-        // Pinned once here, so that a product needs no handle per call.
-        float[] packed = GC.AllocateUninitializedArray<float>(checked(panelCount * inputs * PanelWidth), pinned: true);
-        float[] packedBias = GC.AllocateArray<float>(panelCount * PanelWidth, pinned: true);
-        bias.CopyTo(packedBias);
-        for (int panel = 0; panel < panelCount; panel++)
-        {
-            Span<float> target = packed.AsSpan(panel * inputs * PanelWidth, inputs * PanelWidth);
-            target.Clear();
-            int lanes = Math.Min(PanelWidth, outputs - panel * PanelWidth);
-            for (int lane = 0; lane < lanes; lane++)
-            {
-                ReadOnlySpan<float> row = weight.Slice((panel * PanelWidth + lane) * inputs, inputs);
-                for (int k = 0; k < row.Length; k++) target[k * PanelWidth + lane] = row[k];
-            }
-        }
-
-        return new LinearWeight(packed, packedBias, outputs, inputs);
+        LinearWeight packed = new(format, outputs, inputs);
+        packed.SetRows(0, weight);
+        packed.SetBias(0, bias);
+        return packed;
     }
+
+    /// <summary>A weight whose rows are still to be set, all of them, before its first use.</summary>
+    internal static LinearWeight Create(WeightFormat format, int outputs, int inputs) => new(format, outputs, inputs);
+
+    /// <summary>Packs whole rows (rows, Inputs) beginning with row <paramref name="first"/>; tells what rounding did to them.</summary>
+    internal RoundingError SetRows(int first, ReadOnlySpan<float> rows)
+    {
+        RoundingError error = default;
+        for (int start = 0; start < rows.Length; start += Inputs, first++)
+            error.Add(WeightLayout.PackRow(Format, PanelOf(first, out int lane), lane, rows.Slice(start, Inputs)));
+        return error;
+    }
+
+    /// <summary>Sets the bias of some rows.</summary>
+    internal void SetBias(int first, ReadOnlySpan<float> values) => values.CopyTo(new Span<float>(Bias, Outputs)[first..]);
+
+    /// <summary>The packed bytes of the panel that begins with a row, to be read from or written to a file.</summary>
+    internal Span<byte> Panel(int firstRow) => new(PanelOf(firstRow, out _), checked((int)panelBytes));
 
     /// <summary>Copies row <paramref name="output"/> of W, so that a tied output head also serves as the embedding table.</summary>
     /// <param name="output">Row, 0 to Outputs - 1.</param>
@@ -79,9 +99,8 @@ public sealed unsafe class LinearWeight
     public void CopyRow(int output, Span<float> row)
     {
         if ((uint)output >= (uint)Outputs) throw new ArgumentOutOfRangeException(nameof(output), output, $"rows are 0 to {Outputs - 1}");
-        ReadOnlySpan<float> panel = panels.AsSpan(output / PanelWidth * Inputs * PanelWidth, Inputs * PanelWidth);
-        for (int i = 0; i < Inputs; i++)
-            row[i] = panel[i * PanelWidth + output % PanelWidth];
+        WeightLayout.UnpackRow(Format, PanelOf(output, out int lane), lane, row[..Inputs]);
+        GC.KeepAlive(this);
     }
 
     /// <summary>y[r] = W x[r] + b for every row r. Rows of x may overlap, which makes a convolution without dilation over
@@ -93,7 +112,10 @@ public sealed unsafe class LinearWeight
     /// <param name="yStride">Distance of two output rows in floats, at least <see cref="Outputs"/>.</param>
     /// <param name="team">Threads to use; <see cref="WorkerTeam.Shared"/> when null.</param>
     /// <exception cref="ArgumentException">A span is too short for the rows asked for.</exception>
-    public void Multiply(ReadOnlySpan<float> x, int rows, int rowStride, Span<float> y, int yStride, WorkerTeam? team = null)
+    public void Multiply(ReadOnlySpan<float> x, int rows, int rowStride, Span<float> y, int yStride, WorkerTeam? team = null) =>
+        Multiply(x, rows, rowStride, y, yStride, team, VectorWidths.Best);
+
+    internal void Multiply(ReadOnlySpan<float> x, int rows, int rowStride, Span<float> y, int yStride, WorkerTeam? team, VectorWidth width)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(rows);
         if (rows == 0) return;
@@ -102,54 +124,143 @@ public sealed unsafe class LinearWeight
         if ((yStride < Outputs && rows > 1) || y.Length < (long)(rows - 1) * yStride + Outputs)
             throw new ArgumentException($"y has {y.Length} values, too few for {rows} rows of {Outputs} at stride {yStride}", nameof(y));
 
+        bool isSmall = (long)rows * Outputs * Inputs < ParallelThreshold;
+        team ??= WorkerTeam.Shared;
         fixed (float* xPointer = x, yPointer = y)
         {
-            Body body = new()
-            {
-                Operands = new PanelOperands
-                {
-                    Weight = (float*)Marshal.UnsafeAddrOfPinnedArrayElement(panels, 0),
-                    Bias = (float*)Marshal.UnsafeAddrOfPinnedArrayElement(bias, 0),
-                    X = xPointer,
-                    Y = yPointer,
-                    XStride = rowStride,
-                    YStride = yStride,
-                    Inputs = Inputs,
-                    Outputs = Outputs,
-                },
-                Rows = rows,
-                Panels = bias.Length / PanelWidth,
-            };
-            body.PanelBlocks = (body.Panels + PanelsPerBlock - 1) / PanelsPerBlock;
-            int blocks = body.PanelBlocks * ((rows + RowsPerBlock - 1) / RowsPerBlock);
-            if ((long)rows * Outputs * Inputs < ParallelThreshold) body.Execute(0, blocks);
-            else (team ?? WorkerTeam.Shared).For(blocks, body);
+            if (Format.IsQuantized()) MultiplyQuantized(xPointer, rows, rowStride, yPointer, yStride, isSmall, team, width);
+            else MultiplyFloating(xPointer, rows, rowStride, yPointer, yStride, isSmall, team, width);
         }
+
+        // The kernels hold a pointer only: without this a weight could be freed during its last product.
+        GC.KeepAlive(this);
     }
 
-    private struct Body : IWorkerBody
+    private void MultiplyFloating(float* x, int rows, int rowStride, float* y, int yStride, bool isSmall, WorkerTeam team, VectorWidth width)
+    {
+        FloatingBody body = new()
+        {
+            Operands = new PanelOperands
+            {
+                Weight = memory.Pointer, Bias = Bias, X = x, Y = y, XStride = rowStride, YStride = yStride, Inputs = Inputs, Outputs = Outputs,
+            },
+            Format = Format,
+            Width = width,
+            Rows = rows,
+            Pairs = (Outputs + 31) / 32,
+            PairsPerUnit = rows == 1 ? 1 : PairsPerUnit,
+        };
+        body.UnitsAcross = (body.Pairs + body.PairsPerUnit - 1) / body.PairsPerUnit;
+        int units = body.UnitsAcross * ((rows + RowsPerUnit - 1) / RowsPerUnit);
+        if (isSmall) body.Execute(0, units);
+        else team.For(units, body);
+    }
+
+    private void MultiplyQuantized(float* x, int rows, int rowStride, float* y, int yStride, bool isSmall, WorkerTeam team, VectorWidth width)
+    {
+        QuantizedRows input = QuantizedRows.From(x, rows, rowStride, Inputs, Format == WeightFormat.Int4 ? 8 : 128, team);
+        QuantizedBody body = new()
+        {
+            Operands = new QuantizedOperands
+            {
+                Weight = memory.Pointer, GroupBytes = (nint)panelBytes, Bias = Bias, X = input.Pointer, TileStride = input.TileStride,
+                Y = y, YStride = yStride, Rows = rows, Outputs = Outputs, Records = WeightLayout.Records(Inputs),
+            },
+            Format = Format,
+            Width = width,
+            Tiles = rows == 1 ? 1 : (rows + QuantizedRows.TileRows - 1) / QuantizedRows.TileRows,
+            TilesPerUnit = (int)Math.Max(1, InputBytesPerUnit / input.TileStride),
+            Groups = WeightLayout.Panels(Format, Outputs),
+            GroupsPerUnit = rows == 1 ? 1 : GroupsPerUnit,
+        };
+        body.UnitsAcross = (body.Groups + body.GroupsPerUnit - 1) / body.GroupsPerUnit;
+        int units = body.UnitsAcross * ((body.Tiles + body.TilesPerUnit - 1) / body.TilesPerUnit);
+        if (isSmall) body.Execute(0, units);
+        else team.For(units, body);
+        GC.KeepAlive(input);
+    }
+
+    private byte* PanelOf(int row, out int lane)
+    {
+        int panelRows = WeightLayout.PanelRows(Format);
+        lane = row % panelRows;
+        return memory.Pointer + row / panelRows * panelBytes;
+    }
+
+    private struct FloatingBody : IWorkerBody
     {
         public PanelOperands Operands;
+        public WeightFormat Format;
+        public VectorWidth Width;
         public int Rows;
-        public int Panels;
-        public int PanelBlocks;
+        public int Pairs; // of panels: 32 outputs
+        public int PairsPerUnit;
+        public int UnitsAcross;
 
         public readonly void Execute(int start, int limit)
         {
-            for (int block = start; block < limit; block++)
+            for (int unit = start; unit < limit; unit++)
             {
-                int rowStart = block / PanelBlocks * RowsPerBlock;
-                int rowEnd = Math.Min(rowStart + RowsPerBlock, Rows);
-                int panelStart = block % PanelBlocks * PanelsPerBlock;
-                int panelEnd = Math.Min(panelStart + PanelsPerBlock, Panels);
-                if (Vector512.IsHardwareAccelerated)
-                    PanelKernel<Lanes512, Vector512<float>>.Run(Operands, rowStart, rowEnd, panelStart, panelEnd);
-                else if (Vector256.IsHardwareAccelerated)
-                    PanelKernel<Lanes256, Vector256<float>>.Run(Operands, rowStart, rowEnd, panelStart, panelEnd);
-                else if (Vector128.IsHardwareAccelerated)
-                    PanelKernel<Lanes128, Vector128<float>>.Run(Operands, rowStart, rowEnd, panelStart, panelEnd);
-                else
-                    PanelKernel<LanesScalar, float>.Run(Operands, rowStart, rowEnd, panelStart, panelEnd);
+                int row = unit / UnitsAcross * RowsPerUnit, rowEnd = Math.Min(row + RowsPerUnit, Rows);
+                int pair = unit % UnitsAcross * PairsPerUnit, pairEnd = Math.Min(pair + PairsPerUnit, Pairs);
+                if (Format == WeightFormat.Float32) Run<float>(row, rowEnd, pair, pairEnd);
+                else Run<ushort>(row, rowEnd, pair, pairEnd);
+            }
+        }
+
+        private readonly void Run<TElement>(int row, int rowEnd, int pair, int pairEnd)
+            where TElement : unmanaged
+        {
+            switch (Width)
+            {
+                case VectorWidth.V512:
+                    PanelKernel<Lanes512, Vector512<float>, TElement>.Run(Operands, row, rowEnd, pair, pairEnd);
+                    break;
+                case VectorWidth.V256:
+                    PanelKernel<Lanes256, Vector256<float>, TElement>.Run(Operands, row, rowEnd, pair, pairEnd);
+                    break;
+                case VectorWidth.V128:
+                    PanelKernel<Lanes128, Vector128<float>, TElement>.Run(Operands, row, rowEnd, pair, pairEnd);
+                    break;
+                default:
+                    PanelKernel<LanesScalar, float, TElement>.Run(Operands, row, rowEnd, pair, pairEnd);
+                    break;
+            }
+        }
+    }
+
+    private struct QuantizedBody : IWorkerBody
+    {
+        public QuantizedOperands Operands;
+        public WeightFormat Format;
+        public VectorWidth Width;
+        public int Tiles;
+        public int TilesPerUnit;
+        public int Groups;
+        public int GroupsPerUnit;
+        public int UnitsAcross;
+
+        public readonly void Execute(int start, int limit)
+        {
+            for (int unit = start; unit < limit; unit++)
+            {
+                int tile = unit / UnitsAcross * TilesPerUnit, tileEnd = Math.Min(tile + TilesPerUnit, Tiles);
+                int group = unit % UnitsAcross * GroupsPerUnit, groupEnd = Math.Min(group + GroupsPerUnit, Groups);
+                switch (Width)
+                {
+                    case VectorWidth.V512:
+                        QuantizedKernel<IntegerLanes512, Vector512<byte>>.Run(Operands, Format, tile, tileEnd, group, groupEnd);
+                        break;
+                    case VectorWidth.V256:
+                        QuantizedKernel<IntegerLanes256, Vector256<byte>>.Run(Operands, Format, tile, tileEnd, group, groupEnd);
+                        break;
+                    case VectorWidth.V128:
+                        QuantizedKernel<IntegerLanes128, Vector128<byte>>.Run(Operands, Format, tile, tileEnd, group, groupEnd);
+                        break;
+                    default:
+                        ScalarQuantizedKernel.Run(Operands, Format, tile, tileEnd, group, groupEnd);
+                        break;
+                }
             }
         }
     }

@@ -13,7 +13,7 @@ public sealed class Qwen2Model
     // Longer inputs are processed in chunks of this many rows, which bounds the buffers.
     private const int ChunkRows = 256;
 
-    private readonly float[]? embedTokens; // (V, D); null when the head holds it
+    private readonly LinearWeight embedTokens; // (V, D), a table: only its rows are read
     private readonly DecoderLayer[] layers;
     private readonly float[] norm;
     private readonly LinearWeight head;
@@ -23,17 +23,16 @@ public sealed class Qwen2Model
     {
         Config = config;
         WeightLoader model = weights.Push("model");
-        float[] embedding = model.Get("embed_tokens.weight", config.VocabSize, config.HiddenSize);
+        embedTokens = model.GetLinear("embed_tokens", config.VocabSize, config.HiddenSize, bias: false);
         layers = [.. Enumerable.Range(0, config.NumHiddenLayers).Select(i => new DecoderLayer(config, model.Push("layers").Push(i), i))];
         norm = model.Get("norm.weight", config.HiddenSize);
         if (config.TieWordEmbeddings)
         {
-            head = LinearWeight.Pack(embedding, config.VocabSize, config.HiddenSize);
+            head = embedTokens;
             weights.Ignore("lm_head.weight"); // some exporters store the tied matrix twice
         }
         else
         {
-            embedTokens = embedding;
             head = weights.GetLinear("lm_head", config.VocabSize, config.HiddenSize, bias: false);
         }
 
@@ -66,10 +65,7 @@ public sealed class Qwen2Model
         {
             if ((uint)tokens[i] >= (uint)Config.VocabSize)
                 throw new ArgumentOutOfRangeException(nameof(tokens), tokens[i], $"token ids are 0 to {Config.VocabSize - 1}");
-            if (embedTokens is null)
-                head.CopyRow(tokens[i], embeddings.Slice(i * dim, dim));
-            else
-                embedTokens.AsSpan(tokens[i] * dim, dim).CopyTo(embeddings[(i * dim)..]);
+            embedTokens.CopyRow(tokens[i], embeddings.Slice(i * dim, dim));
         }
     }
 

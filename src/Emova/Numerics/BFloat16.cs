@@ -1,12 +1,14 @@
-namespace Emova.Checkpoints;
+namespace Emova.Numerics;
 
 /// <summary>Conversion between single precision and bfloat16 bit patterns.</summary>
 internal static class BFloat16
 {
+    public static float ToSingle(ushort stored) => BitConverter.UInt32BitsToSingle((uint)stored << 16);
+
     public static void ToSingle(ReadOnlySpan<ushort> stored, Span<float> values)
     {
         for (int i = 0; i < stored.Length; i++)
-            values[i] = BitConverter.UInt32BitsToSingle((uint)stored[i] << 16);
+            values[i] = ToSingle(stored[i]);
     }
 
     /// <summary>Rounds to the nearest pattern, ties to even; a NaN stays a NaN.</summary>
