@@ -11,7 +11,7 @@ namespace Emova.Training.Stages;
 /// <param name="Vision">the encoder</param>
 /// <param name="Text">the language model; its vocabulary size is filled in from the tokenizer</param>
 /// <param name="ProjectorDepth">linear layers of the projector</param>
-public sealed record TinyModelConfig(Qwen2VisionConfig Vision, Qwen2Config Text, int ProjectorDepth)
+public sealed record TinyModelConfig(Qwen2VisionConfig Vision, DenseDecoderConfig Text, int ProjectorDepth)
 {
     /// <summary>Reads a model description.</summary>
     /// <exception cref="EmovaException">The file is missing, is not JSON or has an unusable value.</exception>
@@ -25,7 +25,8 @@ public sealed record TinyModelConfig(Qwen2VisionConfig Vision, Qwen2Config Text,
             root["text_config"]!["vocab_size"] = 1;
             EmovaConfig config = EmovaConfig.Read(new ConfigSection(path, JsonSerializer.SerializeToElement(root)));
             return new TinyModelConfig(
-                config.Vision ?? throw new EmovaException($"{path}: section 'vision_config' is missing"), config.Language, config.ProjectorDepth);
+                config.Vision ?? throw new EmovaException($"{path}: section 'vision_config' is missing"), 
+                config.Language as DenseDecoderConfig ?? throw new EmovaException($"{path}: section 'text_config' must describe a qwen2 model"), config.ProjectorDepth);
         }
         catch (Exception error) when (error is IOException or JsonException or NullReferenceException or UnauthorizedAccessException)
         {

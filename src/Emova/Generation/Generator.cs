@@ -11,12 +11,12 @@ namespace Emova.Generation;
 /// </summary>
 public sealed class Generator
 {
-    private readonly Qwen2Model _model;
+    private readonly LanguageModel _model;
     private readonly float[] _logits;
     private readonly List<int> _pending = [];
 
     /// <summary>Creates a generator; it may be used for one reply at a time.</summary>
-    public Generator(Qwen2Model model)
+    public Generator(LanguageModel model)
     {
         ArgumentNullException.ThrowIfNull(model);
         _model = model;

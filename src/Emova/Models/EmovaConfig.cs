@@ -9,7 +9,7 @@ namespace Emova.Models;
 public sealed record EmovaConfig
 {
     /// <summary>The language model.</summary>
-    public required Qwen2Config Language { get; init; }
+    public required LanguageConfig Language { get; init; }
 
     /// <summary>The vision encoder; null for a model without sight.</summary>
     public Qwen2VisionConfig? Vision { get; init; }
@@ -33,7 +33,7 @@ public sealed record EmovaConfig
         ConfigSection? projector = Find(config, "mm_projector_config", "mm_projector");
         EmovaConfig result = new()
         {
-            Language = Qwen2Config.Read(Find(config, "text_config") ?? config),
+            Language = LanguageConfig.Read(Find(config, "text_config") ?? config, config),
             Vision = Find(config, "vision_config", "mm_vision_tower") is { } vision ? Qwen2VisionConfig.Read(vision) : null,
             SpeechEncoder = Find(config, "speech_encoder_config") is { } encoder ? SpiralConfig.Read(encoder) : null,
             SpeechDecoder = Find(config, "speech_decoder_config") is { } decoder ? VocoderConfig.Read(decoder) : null,

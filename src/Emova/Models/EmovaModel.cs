@@ -17,7 +17,7 @@ public sealed class EmovaModel
     private EmovaModel(ConfigSection config, WeightLoader weights)
     {
         EmovaConfig dimensions = EmovaConfig.Read(config);
-        Language = Qwen2Model.Load(dimensions.Language, weights);
+        Language = LanguageModel.Load(dimensions.Language, weights);
         if (dimensions.Vision is Qwen2VisionConfig vision)
         {
             WeightLoader model = weights.Push("model");
@@ -35,7 +35,7 @@ public sealed class EmovaModel
     }
 
     /// <summary>The language model.</summary>
-    public Qwen2Model Language { get; }
+    public LanguageModel Language { get; }
 
     /// <summary>The vision encoder, or null for a model without sight.</summary>
     public Qwen2VisionTransformer? Vision { get; }
@@ -85,7 +85,7 @@ public sealed class EmovaModel
     /// <summary>Embeds a prompt whose <see cref="ImagePlaceholder.Id"/> entries are replaced by the features of the pictures, in order.</summary>
     /// <param name="ids">Token ids and placeholders.</param>
     /// <param name="imageFeatures">One result of <see cref="EncodeImage"/> per placeholder.</param>
-    /// <returns>(T, Language.HiddenSize), ready for <see cref="Qwen2Model"/>.</returns>
+    /// <returns>(T, Language.HiddenSize), ready for <see cref="LanguageModel"/>.</returns>
     /// <exception cref="EmovaException">The number of placeholders differs from the number of pictures.</exception>
     public float[] EmbedPrompt(ReadOnlySpan<int> ids, IReadOnlyList<float[]> imageFeatures)
     {

@@ -1,7 +1,7 @@
 namespace Emova.Models;
 
 /// <summary>
-/// Rotary position embedding in the half-rotation convention: element i of a head is paired with element i + headDim / 2.
+/// Rotary position embedding. Pairs of a head are elements i and i + headDim / 2 (half rotation), or neighbors in DeepSeek-V2.
 /// </summary>
 internal static class RotaryEmbedding
 {
@@ -30,6 +30,20 @@ internal static class RotaryEmbedding
                 low[i] = a * cos[i] - b * sin[i];
                 high[i] = b * cos[i] + a * sin[i];
             }
+        }
+    }
+
+    /// <summary>Rotates neighboring elements of one head in place.</summary>
+    /// <param name="head">2 * <c>cos.Length</c> values.</param>
+    /// <param name="cos">Cosines of the angles of the head's pairs.</param>
+    /// <param name="sin">Sines of the same angles.</param>
+    public static void RotatePairs(Span<float> head, ReadOnlySpan<float> cos, ReadOnlySpan<float> sin)
+    {
+        for (int i = 0; i < cos.Length; i++)
+        {
+            (float a, float b) = (head[2 * i], head[2 * i + 1]);
+            head[2 * i] = a * cos[i] - b * sin[i];
+            head[2 * i + 1] = b * cos[i] + a * sin[i];
         }
     }
 }

@@ -35,7 +35,7 @@ public static unsafe class AttentionKernel
         Span<float> y, int yStride, int queryCount, int keyCount, int heads, int headDim, float scale, WorkerTeam? team = null)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(keyCount, 1);
-        Run(q, qStride, k, kStride, v, vStride, y, yStride, queryCount, keyCount, keyCountGrowth: 0, heads, heads, headDim, scale, team);
+        Run(q, qStride, k, kStride, v, vStride, y, yStride, queryCount, keyCount, keyCountGrowth: 0, heads, heads, headDim, headDim, scale, team);
     }
 
     /// <summary>Full attention inside consecutive segments of one packed sequence, such as several pictures in one batch.</summary>
@@ -89,30 +89,34 @@ public static unsafe class AttentionKernel
     /// <param name="headDim">Width of a head.</param>
     /// <param name="scale">Factor of the scores, usually 1 / sqrt(headDim).</param>
     /// <param name="team">Threads to use; <see cref="WorkerTeam.Shared"/> when null.</param>
+    /// <param name="valueDim">Width of a value and result head; <paramref name="headDim"/> when null.</param>
     public static void Causal(
         ReadOnlySpan<float> q, int qStride, ReadOnlySpan<float> keys, int keyStride, ReadOnlySpan<float> values, int valueStride,
         Span<float> y, int yStride, int queryCount, int firstPosition, int heads, int keyValueHeads, int headDim, float scale,
-        WorkerTeam? team = null)
+        WorkerTeam? team = null, int? valueDim = null)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(firstPosition);
-        Run(q, qStride, keys, keyStride, values, valueStride, y, yStride, queryCount, firstPosition + 1, keyCountGrowth: 1, heads, keyValueHeads, headDim, scale, team);
+        Run(
+            q, qStride, keys, keyStride, values, valueStride, y, yStride, queryCount, firstPosition + 1, keyCountGrowth: 1,
+            heads, keyValueHeads, headDim, valueDim ?? headDim, scale, team);
     }
 
     private static void Run(
         ReadOnlySpan<float> q, int qStride, ReadOnlySpan<float> k, int kStride, ReadOnlySpan<float> v, int vStride,
         Span<float> y, int yStride, int queryCount, int firstKeyCount, int keyCountGrowth, int heads, int keyValueHeads, int headDim,
-        float scale, WorkerTeam? team)
+        int valueDim, float scale, WorkerTeam? team)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(queryCount);
         ArgumentOutOfRangeException.ThrowIfLessThan(headDim, 1);
+        ArgumentOutOfRangeException.ThrowIfLessThan(valueDim, 1);
         if (keyValueHeads < 1 || heads < 1 || heads % keyValueHeads != 0)
             throw new ArgumentException($"{heads} query heads cannot share {keyValueHeads} key-value heads", nameof(keyValueHeads));
         if (queryCount == 0) return;
         int lastKeyCount = firstKeyCount + (queryCount - 1) * keyCountGrowth;
         CheckRows(q.Length, queryCount, qStride, heads * headDim, nameof(q));
-        CheckRows(y.Length, queryCount, yStride, heads * headDim, nameof(y));
+        CheckRows(y.Length, queryCount, yStride, heads * valueDim, nameof(y));
         CheckRows(k.Length, lastKeyCount, kStride, keyValueHeads * headDim, nameof(k));
-        CheckRows(v.Length, lastKeyCount, vStride, keyValueHeads * headDim, nameof(v));
+        CheckRows(v.Length, lastKeyCount, vStride, keyValueHeads * valueDim, nameof(v));
 
         fixed (float* qPointer = q, kPointer = k, vPointer = v, yPointer = y)
         {
@@ -129,6 +133,7 @@ public static unsafe class AttentionKernel
                 Heads = heads,
                 QueriesPerKey = heads / keyValueHeads,
                 HeadDim = headDim,
+                ValueDim = valueDim,
                 FirstKeyCount = firstKeyCount,
                 KeyCountGrowth = keyCountGrowth,
                 Scale = scale,
@@ -159,6 +164,7 @@ public static unsafe class AttentionKernel
         public int Heads;
         public int QueriesPerKey;
         public int HeadDim;
+        public int ValueDim;
         public int FirstKeyCount;
         public int KeyCountGrowth;
         public float Scale;
@@ -182,10 +188,10 @@ public static unsafe class AttentionKernel
             for (int t = 0; t < keyCount; t++)
                 scores[t] = Scale * VectorMath.Dot(q, new ReadOnlySpan<float>(K + t * KStride + keyHead * HeadDim, HeadDim));
             VectorMath.Softmax(scores);
-            Span<float> result = new(Y + query * YStride + head * HeadDim, HeadDim);
+            Span<float> result = new(Y + query * YStride + head * ValueDim, ValueDim);
             result.Clear();
             for (int t = 0; t < keyCount; t++)
-                VectorMath.MultiplyAdd(new ReadOnlySpan<float>(V + t * VStride + keyHead * HeadDim, HeadDim), scores[t], result);
+                VectorMath.MultiplyAdd(new ReadOnlySpan<float>(V + t * VStride + keyHead * ValueDim, ValueDim), scores[t], result);
         }
     }
 }

@@ -58,7 +58,7 @@ internal sealed class RandomModelFolder : IDisposable
         using ModelFolder folder = ModelFolder.Open(Folder);
         WeightLoader weights = new([]);
         EmovaConfig config = EmovaConfig.Read(folder.Config);
-        Qwen2Model.Load(config.Language, weights);
+        LanguageModel.Load(config.Language, weights);
         Qwen2VisionTransformer.Load(config.Vision!, weights.Push("model").Push("vision_tower").Push("vision_tower"));
         MlpProjector.Load(config.ProjectorDepth, config.Vision!.HiddenSize, config.Language.HiddenSize, weights.Push("model").Push("mm_projector"));
         SpiralEncoder.Load(config.SpeechEncoder!, weights.Push("speech_encoder"));
@@ -66,7 +66,8 @@ internal sealed class RandomModelFolder : IDisposable
         return [.. weights.Missing.Distinct()];
     }
 
-    private static TensorData RandomTensor(string wanted, Random random)
+    /// <summary>A tensor for an entry of <see cref="WeightLoader.Missing"/>, <c>name [shape]</c>.</summary>
+    public static TensorData RandomTensor(string wanted, Random random)
     {
         string name = wanted[..wanted.IndexOf(' ', StringComparison.Ordinal)];
         long[] shape = [.. wanted[(name.Length + 1)..].Trim('[', ']').Split(',', StringSplitOptions.RemoveEmptyEntries)

@@ -86,7 +86,7 @@ public sealed class Qwen2TwinTests
     {
         JsonElement config = golden.Config;
         Qwen2ForCausalLM model = new(
-            new Qwen2Config
+            new DenseDecoderConfig
             {
                 VocabSize = config.GetProperty("vocab_size").GetInt32(),
                 HiddenSize = config.GetProperty("hidden_size").GetInt32(),

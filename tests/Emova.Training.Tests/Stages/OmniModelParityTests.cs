@@ -21,7 +21,7 @@ public sealed class OmniModelParityTests : IDisposable
 
     private static readonly TinyModelConfig Config = new(
         new Emova.Models.Vision.Qwen2VisionConfig { Depth = 2, EmbedDim = 32, HiddenSize = 24, NumHeads = 2, MinPixels = 1, MaxPixels = 1 << 20 },
-        new Qwen2Config
+        new DenseDecoderConfig
         {
             VocabSize = 40, HiddenSize = 32, IntermediateSize = 48, NumHiddenLayers = 2, NumAttentionHeads = 4, NumKeyValueHeads = 2,
             RopeTheta = 10000, MaxPositionEmbeddings = 64, TieWordEmbeddings = true,
@@ -41,7 +41,7 @@ public sealed class OmniModelParityTests : IDisposable
 
         using SafetensorsFile file = SafetensorsFile.Open(_file);
         WeightLoader weights = new([file]);
-        Qwen2Model language = Qwen2Model.Load(Config.Text, weights);
+        LanguageModel language = LanguageModel.Load(Config.Text, weights);
         RuntimeVision vision = RuntimeVision.Load(Config.Vision, weights.Push("model").Push("vision_tower").Push("vision_tower"));
         RuntimeProjector projector = RuntimeProjector.Load(2, 24, 32, weights.Push("model").Push("mm_projector"));
         weights.Finish();

@@ -36,7 +36,7 @@ public sealed class Qwen2DecoderLayer : CheckpointModule
     private readonly Qwen2Mlp _mlp;
     private readonly double _dropout;
 
-    public Qwen2DecoderLayer(Qwen2Config config, TwinOptions options)
+    public Qwen2DecoderLayer(DenseDecoderConfig config, TwinOptions options)
         : base(nameof(Qwen2DecoderLayer))
     {
         _dropout = options.Dropout;

@@ -12,14 +12,14 @@ namespace Emova.Training.Modules.Language;
 /// </summary>
 public sealed class Qwen2ForCausalLM : CheckpointModule
 {
-    private readonly Qwen2Config _config;
+    private readonly DenseDecoderConfig _config;
     private readonly TwinOptions _options;
     private readonly Parameter _embedding; // (V, D), also the output matrix
     private readonly Qwen2DecoderLayer[] _layers;
     private readonly RmsNorm _norm;
     private readonly RotaryEmbedding _rotary;
 
-    public Qwen2ForCausalLM(Qwen2Config config, TwinOptions options)
+    public Qwen2ForCausalLM(DenseDecoderConfig config, TwinOptions options)
         : base(nameof(Qwen2ForCausalLM))
     {
         _config = config;

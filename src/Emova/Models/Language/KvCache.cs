@@ -10,38 +10,43 @@ public sealed class KvCache
     private readonly float[][] keys;
     private readonly float[][] values;
 
-    internal KvCache(Qwen2Config config, int capacity)
+    internal KvCache(LanguageConfig config, int capacity, int firstPosition)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(capacity, 1);
+        ArgumentOutOfRangeException.ThrowIfNegative(firstPosition);
         Config = config;
         Capacity = capacity;
+        FirstPosition = firstPosition;
         keys = new float[config.NumHiddenLayers][];
         values = new float[config.NumHiddenLayers][];
         for (int i = 0; i < keys.Length; i++)
         {
-            keys[i] = GC.AllocateUninitializedArray<float>(checked(capacity * config.KeyValueDim));
-            values[i] = GC.AllocateUninitializedArray<float>(checked(capacity * config.KeyValueDim));
+            keys[i] = GC.AllocateUninitializedArray<float>(checked(capacity * config.KeyDim));
+            values[i] = GC.AllocateUninitializedArray<float>(checked(capacity * config.ValueDim));
         }
 
-        Scratch = new Qwen2Scratch(config);
+        Scratch = new DecoderScratch(config);
     }
 
     /// <summary>Positions for which memory is reserved.</summary>
     public int Capacity { get; }
 
-    /// <summary>Positions held, which is also the position of the next token.</summary>
+    /// <summary>Number of the first position held.</summary>
+    public int FirstPosition { get; }
+
+    /// <summary>Positions held.</summary>
     public int Length { get; private set; }
 
     /// <summary>Bytes of the keys and values.</summary>
     public long SizeInBytes => SizeFor(Config, Capacity);
 
-    internal Qwen2Config Config { get; }
+    internal LanguageConfig Config { get; }
 
-    internal Qwen2Scratch Scratch { get; }
+    internal DecoderScratch Scratch { get; }
 
     /// <summary>Bytes that the keys and values of <paramref name="capacity"/> positions take.</summary>
-    public static long SizeFor(Qwen2Config config, int capacity) =>
-        2L * sizeof(float) * config.NumHiddenLayers * config.KeyValueDim * capacity;
+    public static long SizeFor(LanguageConfig config, int capacity) =>
+        (long)sizeof(float) * config.NumHiddenLayers * (config.KeyDim + config.ValueDim) * capacity;
 
     /// <summary>Forgets all positions from <paramref name="length"/> on, in constant time.</summary>
     /// <param name="length">New length, 0 to <see cref="Length"/>.</param>
@@ -52,10 +57,10 @@ public sealed class KvCache
         Length = length;
     }
 
-    /// <summary>Keys of a layer, (Capacity, KeyValueDim), after rotary embedding.</summary>
+    /// <summary>Keys of a layer, (Capacity, KeyDim), after rotary embedding.</summary>
     internal Span<float> Keys(int layer) => keys[layer];
 
-    /// <summary>Values of a layer, (Capacity, KeyValueDim).</summary>
+    /// <summary>Values of a layer, (Capacity, ValueDim).</summary>
     internal Span<float> Values(int layer) => values[layer];
 
     internal void Advance(int count) => Length += count;

@@ -1,0 +1,45 @@
+using Emova.Checkpoints;
+using Emova.Numerics;
+
+namespace Emova.Models.Language;
+
+/// <summary>Attention or feed-forward layer: replaces normalized rows (rows, D) by its output.</summary>
+internal interface ISublayer
+{
+    void Forward(Span<float> rowsInOut, int rows, KvCache cache);
+}
+
+/// <summary>The pre-norm layer all decoders share: x += attention(norm(x)); x += feedforward(norm(x)).</summary>
+internal sealed class DecoderLayer(LanguageConfig config, WeightLoader weights, int index, ISublayer attention, ISublayer feedForward)
+{
+    private readonly float[] inputNorm = weights.Get("input_layernorm.weight", config.HiddenSize);
+    private readonly float[] postAttentionNorm = weights.Get("post_attention_layernorm.weight", config.HiddenSize);
+
+    public int Index => index;
+
+    /// <param name="x">(rows, D), the residual stream.</param>
+    /// <param name="rows">New positions; their keys and values are stored in the cache.</param>
+    /// <param name="cache">The conversation.</param>
+    public void Forward(Span<float> x, int rows, KvCache cache)
+    {
+        DecoderScratch scratch = cache.Scratch;
+        Span<float> sublayer = scratch.Normed.AsSpan(0, x.Length); // (rows, D)
+        RmsNormRows(x, inputNorm, config.RmsNormEps, sublayer);
+        attention.Forward(sublayer, rows, cache);
+        scratch.Probe?.Invoke($"layer{index}.attn", sublayer);
+        VectorMath.Add(x, sublayer, x);
+
+        RmsNormRows(x, postAttentionNorm, config.RmsNormEps, sublayer);
+        feedForward.Forward(sublayer, rows, cache);
+        scratch.Probe?.Invoke($"layer{index}.mlp", sublayer);
+        VectorMath.Add(x, sublayer, x);
+    }
+
+    /// <summary>Normalizes rows of the weight's width.</summary>
+    public static void RmsNormRows(ReadOnlySpan<float> x, float[] weight, float epsilon, Span<float> y)
+    {
+        int dim = weight.Length;
+        for (int start = 0; start < x.Length; start += dim)
+            VectorMath.RmsNorm(x.Slice(start, dim), weight, epsilon, y.Slice(start, dim));
+    }
+}
