@@ -1,9 +1,9 @@
 namespace Emova.Media;
 
 /// <summary>
-/// Bicubic scaling of 8-bit pictures (a = -0.5) whose filter widens when scaling down. Two passes, horizontal first, with
-/// weights in 22-bit fixed point and 8-bit intermediate results: bit-identical to the Python Imaging Library, on which the
-/// reference's pictures were scaled.
+/// Bicubic scaling of 8-bit pictures (a = -0.5) whose filter widens when scaling down. Rows are scaled first, rounded to
+/// bytes, then columns, with weights in 22-bit fixed point: bit-identical to the Python Imaging Library, on which the
+/// reference's pictures were scaled. Source rows are streamed, so memory depends on the result's size alone.
 /// </summary>
 public static class BicubicResampler
 {
@@ -16,81 +16,99 @@ public static class BicubicResampler
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(width, 1);
         ArgumentOutOfRangeException.ThrowIfLessThan(height, 1);
-        byte[] pixels = image.Pixels; // (H, W, 3)
-        if (width != image.Width)
-            pixels = ResizeRows(pixels, image.Width, image.Height, width);
-        if (height != image.Height)
-            pixels = ResizeColumns(pixels, 3 * width, image.Height, height);
-        return new RgbImage(width, height, ReferenceEquals(pixels, image.Pixels) ? [.. pixels] : pixels);
+        return Resize(ImageWindow.Of(image), new Axis(width, 0, width), new Axis(height, 0, height));
     }
 
-    private static byte[] ResizeRows(byte[] source, int sourceWidth, int height, int width)
+    /// <summary>Scales a window and keeps a part of the result.</summary>
+    internal static RgbImage Resize(ImageWindow source, Axis horizontal, Axis vertical)
     {
-        Taps[] taps = ComputeTaps(sourceWidth, width);
-        byte[] target = new byte[3 * width * height];
-        for (int y = 0; y < height; y++)
+        Taps[] columns = ComputeTaps(source.Width, horizontal), rows = ComputeTaps(source.Height, vertical);
+        int rowBytes = 3 * columns.Length;
+        byte[] target = new byte[checked(rowBytes * rows.Length)];
+        byte[] sourceRow = new byte[3 * source.Width], row = new byte[rowBytes];
+        // Windows of neighboring result rows overlap: sums of the rows still open, those of finished rows are used again.
+        Queue<int[]> open = [], spare = [];
+        int nextOpen = 0, nextDone = 0;
+        for (int y = rows[0].Start; nextDone < rows.Length; y++)
         {
-            ReadOnlySpan<byte> row = source.AsSpan(3 * sourceWidth * y, 3 * sourceWidth);
-            Span<byte> output = target.AsSpan(3 * width * y, 3 * width);
-            for (int x = 0; x < width; x++)
+            source.CopyRow(y, sourceRow);
+            ResizeRow(sourceRow, columns, row);
+            for (; nextOpen < rows.Length && rows[nextOpen].Start <= y; nextOpen++)
             {
-                int red = 1 << (PrecisionBits - 1), green = red, blue = red;
-                ReadOnlySpan<byte> window = row[(3 * taps[x].Start)..];
-                int[] weights = taps[x].Weights;
-                for (int k = 0; k < weights.Length; k++)
-                {
-                    red += window[3 * k] * weights[k];
-                    green += window[3 * k + 1] * weights[k];
-                    blue += window[3 * k + 2] * weights[k];
-                }
-
-                output[3 * x] = Clip(red);
-                output[3 * x + 1] = Clip(green);
-                output[3 * x + 2] = Clip(blue);
+                int[] sums = spare.TryDequeue(out int[]? used) ? used : new int[rowBytes];
+                Array.Fill(sums, 1 << (PrecisionBits - 1));
+                open.Enqueue(sums);
             }
-        }
 
-        return target;
-    }
-
-    private static byte[] ResizeColumns(byte[] source, int rowBytes, int sourceHeight, int height)
-    {
-        Taps[] taps = ComputeTaps(sourceHeight, height);
-        byte[] target = new byte[rowBytes * height];
-        int[] sums = new int[rowBytes];
-        for (int y = 0; y < height; y++)
-        {
-            Array.Fill(sums, 1 << (PrecisionBits - 1));
-            for (int k = 0; k < taps[y].Weights.Length; k++)
+            int index = nextDone;
+            foreach (int[] sums in open)
             {
-                ReadOnlySpan<byte> row = source.AsSpan(rowBytes * (taps[y].Start + k), rowBytes);
-                int weight = taps[y].Weights[k];
+                int weight = rows[index].Weights[y - rows[index].Start];
                 for (int i = 0; i < row.Length; i++)
                     sums[i] += row[i] * weight;
+                index++;
             }
 
-            Span<byte> output = target.AsSpan(rowBytes * y, rowBytes);
-            for (int i = 0; i < output.Length; i++)
-                output[i] = Clip(sums[i]);
+            while (nextDone < nextOpen && rows[nextDone].End == y + 1)
+            {
+                int[] sums = open.Dequeue();
+                Span<byte> output = target.AsSpan(rowBytes * nextDone++, rowBytes);
+                for (int i = 0; i < output.Length; i++)
+                    output[i] = Clip(sums[i]);
+                spare.Enqueue(sums);
+            }
         }
 
-        return target;
+        return new RgbImage(columns.Length, rows.Length, target);
+    }
+
+    private static void ResizeRow(ReadOnlySpan<byte> source, Taps[] taps, Span<byte> output)
+    {
+        for (int x = 0; x < taps.Length; x++)
+        {
+            int red = 1 << (PrecisionBits - 1), green = red, blue = red;
+            ReadOnlySpan<byte> window = source[(3 * taps[x].Start)..];
+            int[] weights = taps[x].Weights;
+            for (int k = 0; k < weights.Length; k++)
+            {
+                red += window[3 * k] * weights[k];
+                green += window[3 * k + 1] * weights[k];
+                blue += window[3 * k + 2] * weights[k];
+            }
+
+            output[3 * x] = Clip(red);
+            output[3 * x + 1] = Clip(green);
+            output[3 * x + 2] = Clip(blue);
+        }
     }
 
     private static byte Clip(int sum) => (byte)Math.Clamp(sum >> PrecisionBits, 0, 255);
 
-    /// <summary>First source position and fixed-point weights of one output position.</summary>
-    private readonly record struct Taps(int Start, int[] Weights);
+    /// <summary>The part [First, First + Count) of a scaled side of <paramref name="Size"/> pixels.</summary>
+    internal readonly record struct Axis(long Size, long First, int Count);
 
-    private static Taps[] ComputeTaps(int sourceSize, int size)
+    /// <summary>First source position and fixed-point weights of one output position.</summary>
+    private readonly record struct Taps(int Start, int[] Weights)
     {
-        double scale = (double)sourceSize / size;
+        public int End => Start + Weights.Length;
+    }
+
+    private static Taps[] ComputeTaps(int sourceSize, Axis axis)
+    {
+        Taps[] taps = new Taps[axis.Count];
+        if (axis.Size == sourceSize)
+        {
+            for (int i = 0; i < taps.Length; i++)
+                taps[i] = new Taps((int)axis.First + i, [1 << PrecisionBits]);
+            return taps;
+        }
+
+        double scale = (double)sourceSize / axis.Size;
         double filterScale = Math.Max(scale, 1.0);
         double support = Support * filterScale;
-        Taps[] taps = new Taps[size];
-        for (int i = 0; i < size; i++)
+        for (int i = 0; i < taps.Length; i++)
         {
-            double center = (i + 0.5) * scale;
+            double center = (axis.First + i + 0.5) * scale;
             int start = Math.Max((int)(center - support + 0.5), 0);
             int count = Math.Min((int)(center + support + 0.5), sourceSize) - start;
             double[] weights = new double[count];

@@ -17,10 +17,6 @@ public sealed record ImagePatches(float[] Rows, int GridHeight, int GridWidth)
 /// </summary>
 public sealed class Qwen2ImageProcessor
 {
-    private static readonly float[] Mean = [0.48145466f, 0.4578275f, 0.40821073f];
-    private static readonly float[] Deviation = [0.26862954f, 0.26130258f, 0.27577711f];
-    private static readonly float[][] Normalized = [.. Enumerable.Range(0, 3).Select(NormalizationTable)];
-
     /// <summary>Side of a patch in pixels.</summary>
     public int PatchSize { get; init; } = 14;
 
@@ -35,6 +31,9 @@ public sealed class Qwen2ImageProcessor
 
     /// <summary>Largest area after scaling, in pixels.</summary>
     public long MaxPixels { get; init; } = 4096 * 28 * 28;
+
+    /// <summary>Range of the values.</summary>
+    public PixelNormalization Normalization { get; init; } = PixelNormalization.Clip;
 
     /// <summary>Values per patch row.</summary>
     public int RowSize => 3 * TemporalPatchSize * PatchSize * PatchSize;
@@ -73,7 +72,7 @@ public sealed class Qwen2ImageProcessor
         int area = PatchSize * PatchSize;
         for (int channel = 0; channel < 3; channel++)
         {
-            float[] table = Normalized[channel];
+            ReadOnlySpan<float> table = Normalization.Table(channel);
             Span<float> frame = row.Slice(channel * TemporalPatchSize * area, area);
             for (int y = 0; y < PatchSize; y++)
             {
@@ -86,8 +85,4 @@ public sealed class Qwen2ImageProcessor
                 frame.CopyTo(row[((channel * TemporalPatchSize + t) * area)..]);
         }
     }
-
-    // Rescaling happens in double and normalization in float, as in the reference.
-    private static float[] NormalizationTable(int channel) =>
-        [.. Enumerable.Range(0, 256).Select(value => ((float)(value * (1 / 255.0)) - Mean[channel]) / Deviation[channel])];
 }
