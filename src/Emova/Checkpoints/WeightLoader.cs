@@ -79,6 +79,17 @@ public sealed class WeightLoader
     public LinearWeight GetLinear(string name, int outputs, int inputs, bool bias = true) => GetFusedLinear(inputs, bias, (name, outputs));
 
     /// <summary>
+    /// Like <see cref="GetLinear"/> for a convolution whose windows do not overlap, as one layer over the flattened window:
+    /// <c>name.weight</c> (outputs, inputs, kernel...).
+    /// </summary>
+    public LinearWeight GetKernel(string name, bool bias, params ReadOnlySpan<long> shape)
+    {
+        float[] weight = Get($"{name}.weight", shape);
+        int outputs = checked((int)shape[0]);
+        return LinearWeight.Pack(weight, outputs, weight.Length / outputs, bias ? Get($"{name}.bias", outputs) : default);
+    }
+
+    /// <summary>
     /// Like <see cref="GetLinear"/> for several layers with the same input, packed as one with their outputs one after the other.
     /// Layers stored in different types are held as float.
     /// </summary>

@@ -72,6 +72,12 @@ public static class VectorMath
     /// <summary>x * (1 + erf(x / sqrt 2)) / 2; absolute error below 1e-6.</summary>
     public static void Gelu(ReadOnlySpan<float> x, Span<float> y) => Map(x, y, default(GeluFunction));
 
+    /// <summary>x * (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) / 2.</summary>
+    public static void GeluTanh(ReadOnlySpan<float> x, Span<float> y) => Map(x, y, default(GeluTanhFunction));
+
+    /// <summary>1 / (1 + e^-x).</summary>
+    public static void Sigmoid(ReadOnlySpan<float> x, Span<float> y) => Map(x, y, default(SigmoidFunction));
+
     /// <summary>SiLU(gate[i]) * up[i], the gated unit of LLaMA-style feed-forward layers.</summary>
     public static void SiLUMultiply(ReadOnlySpan<float> gate, ReadOnlySpan<float> up, Span<float> y) => Map<SiLUMultiplyFunction>(gate, up, y);
 
@@ -297,6 +303,20 @@ public static class VectorMath
     {
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public Vector256<float> Apply(Vector256<float> x) => x * Sigmoid(x * Vector256.Create(1.702f));
+    }
+
+    private readonly struct SigmoidFunction : IUnaryFunction
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public Vector256<float> Apply(Vector256<float> x) => Sigmoid(x);
+    }
+
+    private readonly struct GeluTanhFunction : IUnaryFunction
+    {
+        // (1 + tanh(u)) / 2 = sigmoid(2 u); 2 sqrt(2 / pi) = 1.5957691.
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public Vector256<float> Apply(Vector256<float> x) =>
+            x * Sigmoid(Vector256.Create(1.5957691f) * Vector256.FusedMultiplyAdd(Vector256.Create(0.044715f) * x * x, x, x));
     }
 
     private readonly struct GeluFunction : IUnaryFunction

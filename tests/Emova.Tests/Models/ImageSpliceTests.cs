@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Emova.Checkpoints;
+using Emova.Media;
 using Emova.Models;
 using Emova.Models.Vision;
 using Xunit;
@@ -8,10 +9,15 @@ namespace Emova.Tests.Models;
 
 public class ImageSpliceTests
 {
-    [Fact]
-    public void PlacementLabelsMasksAndPositionsMatchTheReference()
+    public static TheoryData<string> Cases => Fixtures.Cases("splice");
+
+    public static TheoryData<string> TileCases => Fixtures.Cases("splice_anyres");
+
+    [Theory(SkipTestWithoutData = true)]
+    [MemberData(nameof(Cases))]
+    public void PlacementLabelsMasksAndPositionsMatchTheReference(string name)
     {
-        using FixtureCase fixture = Fixtures.Open("splice");
+        using FixtureCase fixture = Fixtures.Open(name);
         foreach (JsonElement run in fixture.Config.GetProperty("runs").EnumerateArray())
         {
             List<float[]> features = Features(fixture, run);
@@ -19,10 +25,11 @@ public class ImageSpliceTests
         }
     }
 
-    [Fact]
-    public void TilesMatchTheReference()
+    [Theory(SkipTestWithoutData = true)]
+    [MemberData(nameof(TileCases))]
+    public void TilesMatchTheReference(string name)
     {
-        using FixtureCase fixture = Fixtures.Open("splice_anyres");
+        using FixtureCase fixture = Fixtures.Open(name);
         JsonElement config = fixture.Config;
         (int, int)[] candidates = [.. config.GetProperty("image_grid_pinpoints").EnumerateArray().Select(p => (p[0].GetInt32(), p[1].GetInt32()))];
         int tilePixels = config.GetProperty("tile_pixels").GetInt32();
@@ -38,10 +45,10 @@ public class ImageSpliceTests
                 foreach (JsonElement image in images.EnumerateArray())
                 {
                     int width = image.GetProperty("image_size")[0].GetInt32(), height = image.GetProperty("image_size")[1].GetInt32();
-                    (int w, int h) = AnyResolution.SelectResolution(width, height, candidates);
+                    (int w, int h) = AnyResolution.Select(width, height, candidates);
                     Assert.Equal((image.GetProperty("best_resolution")[0].GetInt32(), image.GetProperty("best_resolution")[1].GetInt32()), (w, h));
                     int count = 1 + w / tilePixels * (h / tilePixels);
-                    merged.Add(AnyResolution.MergeSpatialUnpad(tiles.GetRange(next, count), side, w / tilePixels, width, height, newline));
+                    merged.Add(TileMerge.Merge(PatchMergeType.SpatialUnpad, tiles.GetRange(next, count), side, w / tilePixels, width, height, newline.Length, newline));
                     next += count;
                 }
 
@@ -49,7 +56,7 @@ public class ImageSpliceTests
             }
             else
             {
-                merged.Add(AnyResolution.MergeSpatialUnpad(tiles, side, 1, 1, 1, newline));
+                merged.Add(TileMerge.Merge(PatchMergeType.SpatialUnpad, tiles, side, 1, 1, 1, newline.Length, newline));
             }
 
             CheckRun(fixture, run, merged);
@@ -66,7 +73,7 @@ public class ImageSpliceTests
     {
         using FixtureCase fixture = Fixtures.Open("splice_anyres");
         const int mapRows = 12, mapColumns = 8; // the recorded map holds 0, 1, 2, ... as (2, 12, 8)
-        (int top, int left, int rows, int columns) = AnyResolution.Unpad(width, height, mapColumns, mapRows);
+        (int top, int left, int rows, int columns) = TileMerge.Unpad(width, height, mapColumns, mapRows);
         Assert.Equal([2, rows, columns], fixture.ShapeOf($"unpad.{width}x{height}"));
         float[] cut = [.. from c in Enumerable.Range(0, 2)
                           from y in Enumerable.Range(top, rows)

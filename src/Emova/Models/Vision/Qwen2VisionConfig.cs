@@ -4,7 +4,7 @@ using Emova.Media;
 namespace Emova.Models.Vision;
 
 /// <summary>Dimensions of a <see cref="Qwen2VisionTransformer"/>; defaults are those of Qwen2-ViT 600M.</summary>
-public sealed record Qwen2VisionConfig
+public sealed record Qwen2VisionConfig : VisionTowerConfig
 {
     /// <summary>Number of blocks.</summary>
     public int Depth { get; init; } = 32;
@@ -42,12 +42,15 @@ public sealed record Qwen2VisionConfig
     /// <summary>Patches per output token.</summary>
     public int MergeArea => SpatialMergeSize * SpatialMergeSize;
 
+    /// <inheritdoc/>
+    public override int FeatureSize => HiddenSize;
+
     /// <summary>Width of a head.</summary>
     public int HeadDim => EmbedDim / NumHeads;
 
     /// <summary>Reads the section <c>vision_config</c>; keys that are absent have the defaults.</summary>
     /// <exception cref="EmovaException">A value is out of range or not supported.</exception>
-    public static Qwen2VisionConfig Read(ConfigSection section)
+    public static new Qwen2VisionConfig Read(ConfigSection section)
     {
         section.Text("type", "Qwen2VisionTower", "Qwen2VisionTower");
         section.Text("hidden_act", "quick_gelu", "quick_gelu");
