@@ -24,9 +24,11 @@ public sealed record TinyModelConfig(Qwen2VisionConfig Vision, DenseDecoderConfi
             // A description for training has no vocabulary yet; every stage takes it from its tokenizer.
             root["text_config"]!["vocab_size"] = 1;
             EmovaConfig config = EmovaConfig.Read(new ConfigSection(path, JsonSerializer.SerializeToElement(root)));
+            VisionConfig vision = config.Vision ?? throw new EmovaException($"{path}: section 'vision_config' is missing");
             return new TinyModelConfig(
-                config.Vision ?? throw new EmovaException($"{path}: section 'vision_config' is missing"), 
-                config.Language as DenseDecoderConfig ?? throw new EmovaException($"{path}: section 'text_config' must describe a qwen2 model"), config.ProjectorDepth);
+                vision.Tower as Qwen2VisionConfig ?? throw new EmovaException($"{path}: section 'vision_config' must be of type Qwen2VisionTower"),
+                config.Language as DenseDecoderConfig ?? throw new EmovaException($"{path}: section 'text_config' must describe a qwen2 model"),
+                vision.Projector.MlpDepth);
         }
         catch (Exception error) when (error is IOException or JsonException or NullReferenceException or UnauthorizedAccessException)
         {

@@ -11,11 +11,8 @@ public sealed record EmovaConfig
     /// <summary>The language model.</summary>
     public required LanguageConfig Language { get; init; }
 
-    /// <summary>The vision encoder; null for a model without sight.</summary>
-    public Qwen2VisionConfig? Vision { get; init; }
-
-    /// <summary>Linear layers of the projector.</summary>
-    public int ProjectorDepth { get; init; } = 2;
+    /// <summary>The vision encoder and its projector; null for a model without sight.</summary>
+    public VisionConfig? Vision { get; init; }
 
     /// <summary>Speech to units; null when the folder has no speech encoder.</summary>
     public SpiralConfig? SpeechEncoder { get; init; }
@@ -31,14 +28,13 @@ public sealed record EmovaConfig
     public static EmovaConfig Read(ConfigSection config)
     {
         ConfigSection? projector = Find(config, "mm_projector_config", "mm_projector");
-        EmovaConfig result = new()
+        return new EmovaConfig
         {
             Language = LanguageConfig.Read(Find(config, "text_config") ?? config, config),
-            Vision = Find(config, "vision_config", "mm_vision_tower") is { } vision ? Qwen2VisionConfig.Read(vision) : null,
+            Vision = Find(config, "vision_config", "mm_vision_tower") is { } vision ? VisionConfig.Read(config, vision, projector) : null,
             SpeechEncoder = Find(config, "speech_encoder_config") is { } encoder ? SpiralConfig.Read(encoder) : null,
             SpeechDecoder = Find(config, "speech_decoder_config") is { } decoder ? VocoderConfig.Read(decoder) : null,
         };
-        return projector is null ? result : result with { ProjectorDepth = MlpProjector.ReadDepth(projector) };
     }
 
     private static ConfigSection? Find(ConfigSection config, params ReadOnlySpan<string> names)

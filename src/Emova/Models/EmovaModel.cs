@@ -18,15 +18,8 @@ public sealed class EmovaModel
     {
         EmovaConfig dimensions = EmovaConfig.Read(config);
         Language = LanguageModel.Load(dimensions.Language, weights);
-        if (dimensions.Vision is Qwen2VisionConfig vision)
-        {
-            WeightLoader model = weights.Push("model");
-            Vision = Qwen2VisionTransformer.Load(vision, model.Push("vision_tower").Push("vision_tower"));
-            Projector = MlpProjector.Load(
-                dimensions.ProjectorDepth, vision.HiddenSize, dimensions.Language.HiddenSize, model.Push("mm_projector"));
-            ImageProcessor = vision.CreateImageProcessor();
-        }
-
+        if (dimensions.Vision is { } vision)
+            Vision = ImageEncoder.Load(vision, dimensions.Language.HiddenSize, weights.Push("model"));
         if (dimensions.SpeechEncoder is { } encoder)
             SpeechEncoder = SpiralEncoder.Load(encoder, weights.Push("speech_encoder"));
         if (dimensions.SpeechDecoder is { } decoder)
@@ -37,14 +30,8 @@ public sealed class EmovaModel
     /// <summary>The language model.</summary>
     public LanguageModel Language { get; }
 
-    /// <summary>The vision encoder, or null for a model without sight.</summary>
-    public Qwen2VisionTransformer? Vision { get; }
-
-    /// <summary>Vision tokens to language model width; null without <see cref="Vision"/>.</summary>
-    public MlpProjector? Projector { get; }
-
-    /// <summary>Picture preprocessing; null without <see cref="Vision"/>.</summary>
-    public Qwen2ImageProcessor? ImageProcessor { get; }
+    /// <summary>Pictures to vectors of the language model; null for a model without sight.</summary>
+    public ImageEncoder? Vision { get; }
 
     /// <summary>Speech to units; null for a model that cannot hear.</summary>
     public SpiralEncoder? SpeechEncoder { get; }
@@ -60,27 +47,7 @@ public sealed class EmovaModel
     /// <summary>Turns a picture into vectors that take the place of its placeholder.</summary>
     /// <returns>(tokens, Language.HiddenSize).</returns>
     /// <exception cref="EmovaException">The model has no vision encoder, or the picture is too narrow.</exception>
-    public float[] EncodeImage(RgbImage image) => EncodePatches(
-        [(ImageProcessor ?? throw new EmovaException("this model has no vision encoder")).Process(image)])[0];
-
-    /// <summary>Encodes preprocessed pictures in one pass.</summary>
-    /// <returns>For each picture (tokens, Language.HiddenSize).</returns>
-    public IReadOnlyList<float[]> EncodePatches(IReadOnlyList<ImagePatches> images)
-    {
-        if (Vision is null || Projector is null)
-            throw new EmovaException("this model has no vision encoder");
-        float[] projected = Projector.Forward(Vision.Encode(images));
-        List<float[]> features = [];
-        int start = 0;
-        foreach (ImagePatches image in images)
-        {
-            int length = Vision.TokenCount(image) * Projector.Outputs;
-            features.Add(projected[start..(start + length)]);
-            start += length;
-        }
-
-        return features;
-    }
+    public float[] EncodeImage(RgbImage image) => (Vision ?? throw new EmovaException("this model has no vision encoder")).Encode(image);
 
     /// <summary>Embeds a prompt whose <see cref="ImagePlaceholder.Id"/> entries are replaced by the features of the pictures, in order.</summary>
     /// <param name="ids">Token ids and placeholders.</param>

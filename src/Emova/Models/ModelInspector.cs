@@ -40,6 +40,7 @@ public static class ModelInspector
     [
         ("model.vision_tower.", "vision"),
         ("model.mm_projector.", "projector"),
+        ("model.image_newline", "projector"),
         ("speech_encoder.", "speech encoder"),
         ("speech_decoder.", "speech decoder"),
         ("model.", "language"),

@@ -6,6 +6,7 @@ using Emova.Media;
 using Emova.Models;
 using Emova.Models.Language;
 using Emova.Models.Speech;
+using Emova.Models.Vision;
 using Xunit;
 
 namespace Emova.Tests.Models;
@@ -42,7 +43,7 @@ public class EmovaModelTests
         using TinyModelFolder folder = new(fixture);
         EmovaModel model = Load(folder);
         RgbImage image = ImageFile.Load(fixture.PathOf("scene.png"));
-        ImagePatches patches = model.ImageProcessor!.Process(image);
+        ImagePatches patches = ((NativeImageEncoder)model.Vision!).ImageProcessor.Process(image);
         Assert.Equal(fixture.Inputs.ReadInt64("image_grid_thw"), new long[] { 1, patches.GridHeight, patches.GridWidth });
         Closeness.Assert("pixel_values", fixture.Inputs.ReadFloat32("pixel_values"), patches.Rows, 1e-5);
         fixture.AssertClose("image_features.0", model.EncodeImage(image), Tolerance);
@@ -215,6 +216,6 @@ public class EmovaModelTests
         long[] grid = fixture.Inputs.ReadInt64("image_grid_thw");
         ImagePatches patches = new(fixture.Inputs.ReadFloat32("pixel_values"), (int)grid[1], (int)grid[2]);
         int[] ids = [.. fixture.Inputs.ReadInt64("input_ids").Select(id => (int)id)];
-        return model.EmbedPrompt(ids, model.EncodePatches([patches]));
+        return model.EmbedPrompt(ids, ((NativeImageEncoder)model.Vision!).Encode([patches]));
     }
 }

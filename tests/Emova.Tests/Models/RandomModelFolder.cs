@@ -51,6 +51,16 @@ internal sealed class RandomModelFolder : IDisposable
         return new RgbImage(width, height, pixels);
     }
 
+    /// <summary>Writes random values for every tensor that a loader asks for.</summary>
+    public static SafetensorsFile WriteWeights(string path, Action<WeightLoader> load, int seed)
+    {
+        WeightLoader weights = new([]);
+        load(weights);
+        Random random = new(seed);
+        SafetensorsWriter.Write(path, weights.Missing.Distinct().Select(wanted => RandomTensor(wanted, random)));
+        return SafetensorsFile.Open(path);
+    }
+
     public void Dispose() => _folder.Dispose();
 
     private List<string> WantedTensors()
@@ -59,8 +69,7 @@ internal sealed class RandomModelFolder : IDisposable
         WeightLoader weights = new([]);
         EmovaConfig config = EmovaConfig.Read(folder.Config);
         LanguageModel.Load(config.Language, weights);
-        Qwen2VisionTransformer.Load(config.Vision!, weights.Push("model").Push("vision_tower").Push("vision_tower"));
-        MlpProjector.Load(config.ProjectorDepth, config.Vision!.HiddenSize, config.Language.HiddenSize, weights.Push("model").Push("mm_projector"));
+        ImageEncoder.Load(config.Vision!, config.Language.HiddenSize, weights.Push("model"));
         SpiralEncoder.Load(config.SpeechEncoder!, weights.Push("speech_encoder"));
         SourceFilterVocoder.Load(config.SpeechDecoder!, weights.Push("speech_decoder"));
         return [.. weights.Missing.Distinct()];
