@@ -30,7 +30,7 @@ public sealed class Assistant
     private Assistant(ModelFolder folder)
     {
         Tokenizer = HuggingFaceTokenizer.Load(folder.TokenizerPath);
-        Template = ConversationTemplate.Get(folder.Config.Text("conversation_template", "qwen2"));
+        Template = ConversationTemplate.Get(EmovaConfig.Read(folder.Config).ConversationTemplate);
         _spokenText = folder.Config.Text("text_form", "written", "written", "spoken") == "spoken";
         Model = EmovaModel.Load(folder);
         int rows = Model.Language.Config.VocabSize;
@@ -50,7 +50,7 @@ public sealed class Assistant
     /// <summary>The tokenizer.</summary>
     public HuggingFaceTokenizer Tokenizer { get; }
 
-    /// <summary>The prompt template (<c>conversation_template</c> in config.json; qwen2 if absent).</summary>
+    /// <summary>The prompt template (<see cref="EmovaConfig.ConversationTemplate"/>).</summary>
     public ConversationTemplate Template { get; }
 
     /// <summary>The speech tokens; null for a model without speech.</summary>

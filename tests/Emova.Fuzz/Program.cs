@@ -3,16 +3,18 @@ using System.Security.Cryptography;
 using Emova.Fuzz;
 using Emova.Fuzz.Targets;
 
-// dotnet run -c Release --project tests/Emova.Fuzz -- wav|safetensors|image|tokenizer [--seconds N] [--seed N] [--input FILE]
+// dotnet run -c Release --project tests/Emova.Fuzz -- wav|safetensors|index|config|image|tokenizer [--seconds N] [--seed N] [--input FILE]
 if (args.Length == 0)
 {
-    Console.Error.WriteLine("usage: wav|safetensors|image|tokenizer [--seconds 1..86400] [--seed N] [--input FILE]");
+    Console.Error.WriteLine("usage: wav|safetensors|index|config|image|tokenizer [--seconds 1..86400] [--seed N] [--input FILE]");
     return 2;
 }
 return args[0] switch
 {
     "wav" => Start<WavTarget>(),
     "safetensors" => Start<SafetensorsTarget>(),
+    "index" => Start<IndexTarget>(),
+    "config" => Start<ConfigTarget>(),
     "image" => Start<ImageTarget>(),
     "tokenizer" => Start<TokenizerTarget>(),
     _ => Unknown(),
@@ -20,7 +22,7 @@ return args[0] switch
 
 int Unknown()
 {
-    Console.Error.WriteLine($"'{args[0]}': no such target; there are wav, safetensors, image and tokenizer");
+    Console.Error.WriteLine($"'{args[0]}': no such target; there are wav, safetensors, index, config, image and tokenizer");
     return 2;
 }
 

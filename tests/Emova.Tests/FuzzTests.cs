@@ -14,6 +14,12 @@ public sealed class FuzzTests
     public void Safetensors_files() => Check<SafetensorsTarget>(1500);
 
     [Fact]
+    public void Shard_indices() => Check<IndexTarget>(1000);
+
+    [Fact]
+    public void Configurations() => Check<ConfigTarget>(2000);
+
+    [Fact]
     public void Pictures() => Check<ImageTarget>(3000);
 
     [Fact]

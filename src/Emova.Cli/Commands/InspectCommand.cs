@@ -14,7 +14,7 @@ internal static class InspectCommand
         Option<bool> tensors = new("--tensors") { Description = "List every tensor." };
         Option<int?> context = new("--context") { Description = "Positions to plan the cache for. Default: the model's maximum.", HelpName = "N" };
         ExampleCommand command = new(
-            "inspect", "Show parts, parameters and memory of a model folder before loading it.",
+            "inspect", "Show parts, parameters and memory of a model folder, and whether its weights fit, before loading it.",
             "emova inspect models/emova-tiny", "emova inspect models/emova-tiny --tensors --json")
         { folder, tensors, context };
         common.AddTo(command);
@@ -28,10 +28,11 @@ internal static class InspectCommand
                 Terminal.WriteJson(new
                 {
                     folder = opened.Path, parameters = found.Parameters, weightBytes = found.WeightBytes, cacheBytes = found.CacheBytes,
-                    totalBytes = found.TotalBytes, contextLength = found.ContextLength, parts = found.Parts,
+                    totalBytes = found.TotalBytes, contextLength = found.ContextLength, parts = found.Parts, differences = found.Differences,
                     tensors = listed ? found.Tensors.Select(tensor => new { tensor.Name, dtype = tensor.DType.ToString(), tensor.Shape }) : null,
+                    wanted = listed ? found.Wanted.Select(tensor => new { tensor.Name, tensor.Shape }) : null,
                 });
-                return Task.FromResult(Application.Success);
+                return Task.FromResult(found.Differences is null ? Application.Success : Application.Failure);
             }
 
             Terminal.WriteRows(
@@ -41,10 +42,16 @@ internal static class InspectCommand
             [
                 ("parameters", $"{found.Parameters:N0}"), ("weights in memory", Size(found.WeightBytes)),
                 ("cache", $"{Size(found.CacheBytes)} for {found.ContextLength} positions"), ("total", Size(found.TotalBytes)),
+                ("weights", found.Tensors.Count == 0 ? "no files here; the figures are what the configuration asks for" : found.Differences ?? "fit the configuration"),
             ]);
             if (listed)
-                Terminal.WriteRows(["tensor", "type", "shape"], [.. found.Tensors.Select(tensor => new[] { tensor.Name, $"{tensor.DType}", tensor.ShapeText })]);
-            return Task.FromResult(Application.Success);
+            {
+                Terminal.WriteRows(["tensor", "type", "shape"], found.Tensors.Count > 0
+                    ? [.. found.Tensors.Select(tensor => new[] { tensor.Name, $"{tensor.DType}", tensor.ShapeText })]
+                    : [.. found.Wanted.Select(tensor => new[] { tensor.Name, "", $"[{string.Join(", ", tensor.Shape)}]" })]);
+            }
+
+            return Task.FromResult(found.Differences is null ? Application.Success : Application.Failure);
         });
         return command;
     }

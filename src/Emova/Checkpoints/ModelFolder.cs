@@ -9,6 +9,8 @@ namespace Emova.Checkpoints;
 public sealed class ModelFolder : IDisposable
 {
     private const long MaxJsonBytes = 64 << 20;
+    private const string IndexFile = "model.safetensors.index.json";
+    private const string WeightsFile = "model.safetensors";
 
     private readonly List<SafetensorsFile> open = [];
 
@@ -41,13 +43,16 @@ public sealed class ModelFolder : IDisposable
         return File.Exists(path) ? ReadJson(path) : null;
     }
 
+    /// <summary>Whether the folder has weights, or at least an index of them.</summary>
+    public bool HasWeights => File.Exists(System.IO.Path.Combine(Path, IndexFile)) || File.Exists(System.IO.Path.Combine(Path, WeightsFile));
+
     /// <summary>Opens the weight files; they are closed with the folder.</summary>
     /// <exception cref="EmovaException">Weights are missing, damaged, or differ from their index.</exception>
     public IReadOnlyList<SafetensorsFile> OpenWeights()
     {
-        string indexPath = System.IO.Path.Combine(Path, "model.safetensors.index.json");
+        string indexPath = System.IO.Path.Combine(Path, IndexFile);
         bool isSharded = File.Exists(indexPath);
-        return isSharded ? OpenShards(indexPath) : [Track(SafetensorsFile.Open(RequiredFile("model.safetensors")))];
+        return isSharded ? OpenShards(indexPath) : [Track(SafetensorsFile.Open(RequiredFile(WeightsFile)))];
     }
 
     /// <summary>Reads the voice styles: one vector of <paramref name="dim"/> values per style name; empty when the folder has none.</summary>
@@ -62,7 +67,7 @@ public sealed class ModelFolder : IDisposable
         foreach (TensorInfo tensor in file.Tensors.Values)
         {
             if (tensor.ElementCount != dim)
-                throw new EmovaException($"{path}: style '{tensor.Name}' has {tensor.ElementCount} values, expected {dim}");
+                throw new EmovaException($"{path}: style '{SafetensorsHeader.Shorten(tensor.Name)}' has {tensor.ElementCount} values, expected {dim}");
             styles[tensor.Name] = file.ReadFloat32(tensor.Name);
         }
 
@@ -82,14 +87,18 @@ public sealed class ModelFolder : IDisposable
         Dictionary<string, List<string>> namesByFile = new(StringComparer.Ordinal);
         foreach (JsonProperty entry in ReadJson(indexPath).Section("weight_map").Json.EnumerateObject())
         {
-            string? file = entry.Value.ValueKind == JsonValueKind.String ? entry.Value.GetString() : null;
+            string name = NameOf(entry, indexPath);
+            string? file = entry.Value.ValueKind == JsonValueKind.String ? ConfigSection.StringOf(entry.Value) : null;
             // The index comes from a download: it must not point outside of the folder.
-            if (string.IsNullOrEmpty(file) || file != System.IO.Path.GetFileName(file) || file is "." or "..")
-                throw new EmovaException($"{indexPath}: '{entry.Name}' does not name a file of this folder");
+            if (string.IsNullOrEmpty(file) || file != System.IO.Path.GetFileName(file) || file is "." or ".." || file.Contains('\\') || file.Any(char.IsControl))
+                throw new EmovaException($"{indexPath}: '{SafetensorsHeader.Shorten(name)}' does not name a file of this folder");
             if (!namesByFile.TryGetValue(file, out List<string>? names))
                 namesByFile[file] = names = [];
-            names.Add(entry.Name);
+            names.Add(name);
         }
+
+        if (namesByFile.Count == 0)
+            throw new EmovaException($"{indexPath}: weight_map is empty");
 
         List<SafetensorsFile> shards = [];
         foreach ((string file, List<string> names) in namesByFile.OrderBy(pair => pair.Key, StringComparer.Ordinal))
@@ -98,13 +107,25 @@ public sealed class ModelFolder : IDisposable
             foreach (string name in names)
             {
                 if (!shard.Tensors.ContainsKey(name))
-                    throw new EmovaException($"{indexPath}: '{name}' should be in {file}, which does not have it");
+                    throw new EmovaException($"{indexPath}: '{SafetensorsHeader.Shorten(name)}' should be in {file}, which does not have it");
             }
 
             shards.Add(shard);
         }
 
         return shards;
+    }
+
+    private static string NameOf(JsonProperty entry, string indexPath)
+    {
+        try
+        {
+            return entry.Name;
+        }
+        catch (InvalidOperationException e)
+        {
+            throw new EmovaException($"{indexPath}: weight_map has a name that is not valid text", e);
+        }
     }
 
     private SafetensorsFile Track(SafetensorsFile file)
@@ -131,7 +152,7 @@ public sealed class ModelFolder : IDisposable
         }
         catch (JsonException e)
         {
-            throw new EmovaException($"{path}: not valid JSON: {e.Message}", e);
+            throw new EmovaException($"{path}: not valid JSON: {SafetensorsHeader.Shorten(e.Message)}", e);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {

@@ -177,7 +177,7 @@ internal static class SafetensorsHeader
     }
 
     // Names may hold anything, including line breaks and megabytes of text; messages stay one short line.
-    private static string Shorten(string text)
+    internal static string Shorten(string text)
     {
         string line = new([.. text.Take(120).Select(c => char.IsControl(c) ? '?' : c)]);
         return text.Length > 120 ? line + "..." : line;

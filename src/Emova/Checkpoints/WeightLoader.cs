@@ -19,6 +19,9 @@ public sealed class WeightLoader
     private const long MaxPlaceholderElements = 1 << 24;
     private const int MaxListed = 12;
 
+    // A hostile configuration can ask for a thousand layers of thousands of experts; DeepSeek-V2 has 30,000 tensors.
+    private const int MaxTensors = 1 << 18;
+
     // Matrices are packed by so many values at a time: no second copy of a model is ever held.
     private const int ValuesPerRead = 1 << 19;
 
@@ -27,11 +30,30 @@ public sealed class WeightLoader
 
     /// <summary>A loader over all tensors of one file, or of the shards of one checkpoint.</summary>
     /// <exception cref="EmovaException">Two shards contain the same tensor.</exception>
-    public WeightLoader(params IEnumerable<SafetensorsFile> files) : this(new Index(files), "")
+    public WeightLoader(params IEnumerable<SafetensorsFile> files) : this(new Index([.. files], null, isListing: false), "")
+    {
+    }
+
+    /// <summary>A loader for names of the origin format over a checkpoint with any prefixes.</summary>
+    /// <param name="files">The file or the shards of one checkpoint.</param>
+    /// <param name="names">What the checkpoint calls its tensors.</param>
+    /// <exception cref="EmovaException">Two shards contain the same tensor.</exception>
+    public WeightLoader(IReadOnlyList<SafetensorsFile> files, CheckpointNames names) : this(new Index(files, names, isListing: false), "")
     {
     }
 
     private WeightLoader(Index index, string prefix) => (this.index, this.prefix) = (index, prefix);
+
+    /// <summary>
+    /// A loader that reads nothing: models built with it only leave behind what they asked for (<see cref="Wanted"/>) and how it differs
+    /// from the checkpoint (<see cref="Finish"/>), whatever their size. They are of no other use.
+    /// </summary>
+    /// <param name="files">A checkpoint to compare with; may be empty.</param>
+    /// <param name="names">What the checkpoint calls its tensors.</param>
+    public static WeightLoader ForListing(IReadOnlyList<SafetensorsFile> files, CheckpointNames names) => new(new Index(files, names, isListing: true), "");
+
+    /// <summary>Every tensor asked for so far, in order; only with <see cref="ForListing"/>.</summary>
+    public IReadOnlyList<(string Name, IReadOnlyList<long> Shape)> Wanted => index.Wanted;
 
     /// <summary>A loader for the names below <c>name.</c>; it shares the bookkeeping with this one.</summary>
     public WeightLoader Push(string name) => new(index, $"{prefix}{name}.");
@@ -58,11 +80,13 @@ public sealed class WeightLoader
     public float[] Get(string name, params ReadOnlySpan<long> shape)
     {
         if (!TryFind(prefix + name, shape, out SafetensorsFile? file, out WeightFormat format))
-            return new float[Placeholder(shape)];
+            return index.IsListing ? index.Zeros(prefix + name, shape) : new float[Placeholder(shape)];
+        if (index.IsListing)
+            return index.Zeros(prefix + name, shape);
         if (!format.IsQuantized())
-            return file.ReadFloat32(prefix + name);
+            return file.ReadFloat32(Stored(prefix + name));
         LinearWeight packed = LinearWeight.Create(format, (int)shape[0], (int)shape[1]);
-        Fill(packed, 0, prefix + name, file, packed.Outputs, format);
+        Fill(packed, 0, Stored(prefix + name), file, packed.Outputs, format);
         float[] values = new float[shape[0] * shape[1]];
         for (int row = 0; row < packed.Outputs; row++)
             packed.CopyRow(row, values.AsSpan(row * packed.Inputs));
@@ -102,8 +126,10 @@ public sealed class WeightLoader
         foreach ((string name, int count) in parts)
         {
             string full = $"{prefix}{name}.weight";
-            if (!TryFind(full, [count, inputs], out SafetensorsFile? file, out WeightFormat format))
+            if (!TryFind(full, [count, inputs], out SafetensorsFile? file, out WeightFormat format) && !index.IsListing)
                 Placeholder([count, inputs]);
+            if (index.IsListing && bias)
+                TryFind($"{prefix}{name}.bias", [count], out _, out _);
             if (common is not null && (common != format || (format.IsQuantized() && outputs % WeightLayout.GroupRows != 0)))
                 format = WeightFormat.Float32;
             common = format;
@@ -111,6 +137,8 @@ public sealed class WeightLoader
             outputs += count;
         }
 
+        if (index.IsListing)
+            return index.Nothing;
         LinearWeight weight = LinearWeight.Create(common ?? WeightFormat.Float32, outputs, inputs);
         int first = 0;
         for (int i = 0; i < found.Count; i++)
@@ -119,7 +147,7 @@ public sealed class WeightLoader
             if (file is null)
                 weight.SetRows(first, new float[(long)count * inputs]);
             else
-                Fill(weight, first, full, file, count, StoredFormat(full, count, inputs));
+                Fill(weight, first, Stored(full), file, count, StoredFormat(full, count, inputs));
             if (bias)
                 weight.SetBias(first, Get($"{parts[i].Name}.bias", count));
             first += count;
@@ -145,19 +173,26 @@ public sealed class WeightLoader
     /// <exception cref="EmovaException">Lists missing, misshapen and unexpected tensors.</exception>
     public void Finish()
     {
+        if (Differences() is { } differences)
+            throw new EmovaException(differences);
+    }
+
+    /// <summary>What <see cref="Finish"/> would report, or null when the checkpoint fits.</summary>
+    public string? Differences()
+    {
         List<string> missing = Below(index.Missing);
         List<string> misshapen = Below(index.Misshapen);
         List<string> unexpected = [.. index.Tensors
             .Where(pair => pair.Key.StartsWith(prefix, StringComparison.Ordinal) && !index.Used.Contains(pair.Key))
-            .Select(pair => $"{pair.Key} {pair.Value.Info.ShapeText}")];
+            .Select(pair => $"{SafetensorsHeader.Shorten(pair.Value.Info.Name)} {SafetensorsHeader.Shorten(pair.Value.Info.ShapeText)}")];
         if (missing.Count + misshapen.Count + unexpected.Count == 0)
-            return;
+            return null;
 
         StringBuilder text = new($"{index.Source}: weights do not fit the configuration");
         Append(text, "missing", missing);
         Append(text, "wrong shape", misshapen);
         Append(text, "unexpected", unexpected);
-        throw new EmovaException(text.ToString());
+        return text.ToString();
     }
 
     /// <summary>Sets rows of a weight from a stored matrix (count, Inputs), a few at a time.</summary>
@@ -204,16 +239,23 @@ public sealed class WeightLoader
     {
         (file, format) = (null, WeightFormat.Float32);
         index.Used.Add(full);
+        if (index.IsListing)
+        {
+            if (index.Wanted.Count == MaxTensors)
+                throw new EmovaException($"configuration: asks for more than {MaxTensors} tensors");
+            index.Wanted.Add((full, shape.ToArray()));
+        }
+
         if (!index.Tensors.TryGetValue(full, out var entry))
         {
-            index.Missing.Add((full, $"{full} {TensorInfo.FormatShape(shape.ToArray())}"));
+            index.Missing.Add((full, $"{index.StoredName(full)} {TensorInfo.FormatShape(shape.ToArray())}"));
             return false;
         }
 
         bool isPacked = shape.Length == 2 && PackedTensor.FormatOf(entry.Info, shape[0], shape[1]) is not null;
         if (!isPacked && !entry.Info.Shape.SequenceEqual(shape.ToArray()))
         {
-            index.Misshapen.Add((full, $"{full} is {entry.Info.ShapeText}, expected {TensorInfo.FormatShape(shape.ToArray())}"));
+            index.Misshapen.Add((full, $"{entry.Info.Name} is {SafetensorsHeader.Shorten(entry.Info.ShapeText)}, expected {TensorInfo.FormatShape(shape.ToArray())}"));
             return false;
         }
 
@@ -222,6 +264,8 @@ public sealed class WeightLoader
             format = StoredFormat(full, shape[0], shape[1]);
         return true;
     }
+
+    private string Stored(string full) => index.Tensors[full].Info.Name;
 
     private WeightFormat StoredFormat(string full, long outputs, long inputs)
     {
@@ -248,7 +292,7 @@ public sealed class WeightLoader
         foreach (long size in shape)
             elements *= size;
         index.PlaceholderElements += elements;
-        if (!(index.PlaceholderElements <= MaxPlaceholderElements))
+        if (!(index.PlaceholderElements <= MaxPlaceholderElements) || index.Missing.Count + index.Misshapen.Count > MaxTensors)
         {
             // What was not asked for yet is not "unexpected".
             index.Used.UnionWith(index.Tensors.Keys);
@@ -261,21 +305,32 @@ public sealed class WeightLoader
     /// <summary>All tensors of a checkpoint and what happened to them; shared by the loaders of all paths.</summary>
     private sealed class Index
     {
-        public Index(IEnumerable<SafetensorsFile> files)
+        // Beyond this no part of a model is a single tensor outside of a linear layer.
+        private const double MaxListedElements = 1 << 24;
+
+        private readonly CheckpointNames? names;
+        private readonly Dictionary<long, float[]> zeros = [];
+
+        public Index(IReadOnlyList<SafetensorsFile> files, CheckpointNames? names, bool isListing)
         {
+            (this.names, IsListing) = (names, isListing);
             foreach (SafetensorsFile file in files)
             {
                 Source ??= file.Path;
                 foreach (TensorInfo info in file.Tensors.Values)
                 {
-                    if (!Tensors.TryAdd(info.Name, (file, info)))
-                        throw new EmovaException($"{file.Path}: tensor '{info.Name}' is already in {Tensors[info.Name].File.Path}");
+                    string name = names?.ToOrigin(info.Name) ?? info.Name;
+                    if (!Tensors.TryAdd(name, (file, info)))
+                        throw new EmovaException($"{file.Path}: tensor '{SafetensorsHeader.Shorten(info.Name)}' is already in {Tensors[name].File.Path}");
                 }
             }
         }
 
         public string? Source { get; }
 
+        public bool IsListing { get; }
+
+        /// <summary>Tensors by the name they are asked for; <see cref="TensorInfo.Name"/> is the one in the file.</summary>
         public Dictionary<string, (SafetensorsFile File, TensorInfo Info)> Tensors { get; } = new(StringComparer.Ordinal);
 
         public HashSet<string> Used { get; } = new(StringComparer.Ordinal);
@@ -284,6 +339,27 @@ public sealed class WeightLoader
 
         public List<(string Name, string Text)> Misshapen { get; } = [];
 
+        public List<(string Name, IReadOnlyList<long> Shape)> Wanted { get; } = [];
+
         public double PlaceholderElements { get; set; }
+
+        /// <summary>Stands for every linear layer when listing.</summary>
+        public LinearWeight Nothing { get; } = LinearWeight.Pack([0], 1, 1);
+
+        /// <summary>What the checkpoint would call a tensor.</summary>
+        public string StoredName(string name) => names?.ToStored(name) ?? name;
+
+        /// <summary>Zeros for a listing; tensors of one size share them.</summary>
+        public float[] Zeros(string name, ReadOnlySpan<long> shape)
+        {
+            double elements = 1;
+            foreach (long size in shape)
+                elements *= size;
+            if (elements > MaxListedElements)
+                throw new EmovaException($"configuration: {name} {TensorInfo.FormatShape(shape.ToArray())} would have {elements:0} values, at most {MaxListedElements} are supported");
+            if (!zeros.TryGetValue((long)elements, out float[]? values))
+                zeros[(long)elements] = values = new float[(int)elements];
+            return values;
+        }
     }
 }

@@ -14,6 +14,9 @@ public sealed record EmovaConfig
     /// <summary>The vision encoder and its projector; null for a model without sight.</summary>
     public VisionConfig? Vision { get; init; }
 
+    /// <summary>Key of the prompt template: <c>conversation_template</c>, or what the language model's kind was trained with.</summary>
+    public required string ConversationTemplate { get; init; }
+
     /// <summary>Speech to units; null when the folder has no speech encoder.</summary>
     public SpiralConfig? SpeechEncoder { get; init; }
 
@@ -28,9 +31,11 @@ public sealed record EmovaConfig
     public static EmovaConfig Read(ConfigSection config)
     {
         ConfigSection? projector = Find(config, "mm_projector_config", "mm_projector");
+        LanguageConfig language = LanguageConfig.Read(Find(config, "text_config") ?? config, config);
         return new EmovaConfig
         {
-            Language = LanguageConfig.Read(Find(config, "text_config") ?? config, config),
+            Language = language,
+            ConversationTemplate = config.Text("conversation_template", language.DefaultTemplate),
             Vision = Find(config, "vision_config", "mm_vision_tower") is { } vision ? VisionConfig.Read(config, vision, projector) : null,
             SpeechEncoder = Find(config, "speech_encoder_config") is { } encoder ? SpiralConfig.Read(encoder) : null,
             SpeechDecoder = Find(config, "speech_decoder_config") is { } decoder ? VocoderConfig.Read(decoder) : null,

@@ -24,7 +24,6 @@ public sealed class EmovaModel
             SpeechEncoder = SpiralEncoder.Load(encoder, weights.Push("speech_encoder"));
         if (dimensions.SpeechDecoder is { } decoder)
             SpeechDecoder = SourceFilterVocoder.Load(decoder, weights.Push("speech_decoder"));
-        weights.Finish();
     }
 
     /// <summary>The language model.</summary>
@@ -42,7 +41,20 @@ public sealed class EmovaModel
     /// <summary>Loads all parts of a model.</summary>
     /// <param name="folder">The model folder; it may be closed afterwards.</param>
     /// <exception cref="EmovaException">The configuration or the weights are missing, damaged or do not fit each other.</exception>
-    public static EmovaModel Load(ModelFolder folder) => new(folder.Config, new WeightLoader(folder.OpenWeights()));
+    public static EmovaModel Load(ModelFolder folder)
+    {
+        IReadOnlyList<SafetensorsFile> files = folder.OpenWeights();
+        WeightLoader weights = new(files, CheckpointNames.Detect(files.SelectMany(file => file.Tensors.Keys)));
+        EmovaModel model = new(folder.Config, weights);
+        weights.Finish();
+        return model;
+    }
+
+    /// <summary>Lets a model ask for its tensors without reading any, whatever its size.</summary>
+    /// <param name="config">The content of <c>config.json</c>.</param>
+    /// <param name="listing">From <see cref="WeightLoader.ForListing"/>; knows afterwards what was asked for.</param>
+    /// <exception cref="EmovaException">The configuration is damaged or not supported.</exception>
+    public static void ListTensors(ConfigSection config, WeightLoader listing) => _ = new EmovaModel(config, listing);
 
     /// <summary>Turns a picture into vectors that take the place of its placeholder.</summary>
     /// <returns>(tokens, Language.HiddenSize).</returns>

@@ -113,6 +113,7 @@ public sealed record DeepSeekV2Config : LanguageConfig
             RopeScaling = mla ? RopeScaling.Read(section, "linear", "yarn") : RopeScaling.Read(section, "linear", "llama3"),
             RmsNormEps = (float)section.Number("rms_norm_eps", 0, 1, 1e-6),
             MaxPositionEmbeddings = section.WholeNumber("max_position_embeddings", 1, 1 << 24, 2048),
+            DefaultTemplate = "deepseek",
             UseMla = mla,
             // The class default is 1536; a model without compressed queries says null.
             QLoraRank = section.Json.TryGetProperty("q_lora_rank", out _) && !section.Has("q_lora_rank") ? null : section.WholeNumber("q_lora_rank", 1, 1 << 16, 1536),

@@ -62,6 +62,8 @@ public sealed record DenseDecoderConfig : LanguageConfig
             MaxPositionEmbeddings = section.WholeNumber("max_position_embeddings", 1, 1 << 24, isLlama ? 2048 : 32768),
             QkvBias = !isLlama || attentionBias,
             OutputBias = attentionBias,
+            // LLaMA-2 and Vicuna have the vocabulary of 32,000 and the older template.
+            DefaultTemplate = !isLlama ? "qwen2" : section.WholeNumber("vocab_size", 1, 1 << 24, 32000) < 128000 ? "v1" : "llama3",
             MlpBias = isLlama && section.Flag("mlp_bias", false),
         };
         if (!section.Has("head_dim") && (config.HiddenSize % heads != 0 || config.HeadDim % 2 != 0))

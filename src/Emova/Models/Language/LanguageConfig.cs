@@ -41,6 +41,9 @@ public abstract record LanguageConfig
     /// <summary>Whether the output head is the embedding table.</summary>
     public bool TieWordEmbeddings { get; init; }
 
+    /// <summary>The prompt template EMOVA's recipes train this kind with.</summary>
+    public string DefaultTemplate { get; init; } = "qwen2";
+
     /// <summary>Keys of one position in one layer, in floats.</summary>
     public abstract int KeyDim { get; }
 
