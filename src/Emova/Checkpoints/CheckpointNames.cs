@@ -25,6 +25,8 @@ public sealed class CheckpointNames
         "unit_model.model.patch_generator.embedder.weight", // UNIT
     ];
 
+    private static readonly string[] LanguageNames = ["embed_tokens.", "layers.", "norm."];
+
     // How the names of a projector go on: MLP; C-Abstractor and self-mining resampler.
     private static readonly string[] ProjectorEndings = ["0.weight", "2.weight", "downsampler.", "mlp.", "norm.", "pos_emb"];
 
@@ -109,11 +111,12 @@ public sealed class CheckpointNames
     /// <summary>The projector is what remains: names of no other part, with one prefix before a projector's own names.</summary>
     private static string? ProjectorPrefix(string[] names, CheckpointNames parts)
     {
-        string[] taken = [.. parts.prefixes.Select(pair => pair.Stored)];
+        // Other parts may lie below the prefix of the language model, so only its own names are taken.
+        string[] taken = [.. parts.prefixes.SelectMany(pair => pair.Origin == Language ? LanguageNames.Select(name => pair.Stored + name) : [pair.Stored])];
         string[] named = [.. names.Where(name => name.Contains("mm_projector.", StringComparison.Ordinal))];
         if (named.Length > 0)
             return named[0][..(named[0].IndexOf("mm_projector.", StringComparison.Ordinal) + "mm_projector.".Length)];
-        string[] rest = [.. names.Where(name => !taken.Any(prefix => prefix.Length > 0 && name.StartsWith(prefix, StringComparison.Ordinal)))];
+        string[] rest = [.. names.Where(name => !taken.Any(prefix => name.StartsWith(prefix, StringComparison.Ordinal)))];
         foreach (string ending in ProjectorEndings)
         {
             foreach (string name in rest)

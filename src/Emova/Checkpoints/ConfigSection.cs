@@ -74,26 +74,13 @@ public sealed class ConfigSection
             return fallback;
         if (Find(key) is { ValueKind: JsonValueKind.String } element)
         {
-            string? value = StringOf(element);
-            if (value is not null && (allowed.IsEmpty || allowed.Contains(value)))
+            string value = element.GetString()!;
+            if (allowed.IsEmpty || allowed.Contains(value))
                 return value;
         }
 
         string expected = allowed.IsEmpty ? "a string" : "one of " + string.Join(", ", allowed.ToArray());
         throw new EmovaException($"{PathOf(key)} must be {expected}, is {Describe(key)}");
-    }
-
-    /// <summary>The text, or null for one with half a surrogate pair, which is no text.</summary>
-    internal static string? StringOf(JsonElement element)
-    {
-        try
-        {
-            return element.GetString();
-        }
-        catch (InvalidOperationException)
-        {
-            return null;
-        }
     }
 
     private JsonElement Find(string key) =>

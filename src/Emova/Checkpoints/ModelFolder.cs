@@ -87,8 +87,8 @@ public sealed class ModelFolder : IDisposable
         Dictionary<string, List<string>> namesByFile = new(StringComparer.Ordinal);
         foreach (JsonProperty entry in ReadJson(indexPath).Section("weight_map").Json.EnumerateObject())
         {
-            string name = NameOf(entry, indexPath);
-            string? file = entry.Value.ValueKind == JsonValueKind.String ? ConfigSection.StringOf(entry.Value) : null;
+            string name = entry.Name;
+            string? file = entry.Value.ValueKind == JsonValueKind.String ? entry.Value.GetString() : null;
             // The index comes from a download: it must not point outside of the folder.
             if (string.IsNullOrEmpty(file) || file != System.IO.Path.GetFileName(file) || file is "." or ".." || file.Contains('\\') || file.Any(char.IsControl))
                 throw new EmovaException($"{indexPath}: '{SafetensorsHeader.Shorten(name)}' does not name a file of this folder");
@@ -116,18 +116,6 @@ public sealed class ModelFolder : IDisposable
         return shards;
     }
 
-    private static string NameOf(JsonProperty entry, string indexPath)
-    {
-        try
-        {
-            return entry.Name;
-        }
-        catch (InvalidOperationException e)
-        {
-            throw new EmovaException($"{indexPath}: weight_map has a name that is not valid text", e);
-        }
-    }
-
     private SafetensorsFile Track(SafetensorsFile file)
     {
         open.Add(file);
@@ -147,16 +135,29 @@ public sealed class ModelFolder : IDisposable
             FileInfo file = new(path);
             if (file.Length > MaxJsonBytes)
                 throw new EmovaException($"{path}: {file.Length} bytes are too many for a configuration file");
-            using JsonDocument document = JsonDocument.Parse(File.ReadAllBytes(path));
+            byte[] json = File.ReadAllBytes(path);
+            CheckStrings(json);
+            using JsonDocument document = JsonDocument.Parse(json);
             return new ConfigSection(path, document.RootElement.Clone());
         }
-        catch (JsonException e)
+        catch (Exception e) when (e is JsonException or InvalidOperationException)
         {
             throw new EmovaException($"{path}: not valid JSON: {SafetensorsHeader.Shorten(e.Message)}", e);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             throw new EmovaException($"{path}: cannot read: {e.Message}", e);
+        }
+    }
+
+    /// <summary>A document may hold strings that are no text, half a surrogate pair or bytes that are not UTF-8, and throws only when they are read.</summary>
+    private static void CheckStrings(ReadOnlySpan<byte> json)
+    {
+        Utf8JsonReader reader = new(json);
+        while (reader.Read())
+        {
+            if (reader.TokenType is JsonTokenType.PropertyName or JsonTokenType.String)
+                _ = reader.GetString();
         }
     }
 }

@@ -24,6 +24,9 @@ public class ModelFolderTests
     [InlineData("/etc/passwd")]
     [InlineData("..")]
     [InlineData("")]
+    [InlineData("sub/model.safetensors")]
+    [InlineData("..\\model.safetensors")]
+    [InlineData("model\n.safetensors")]
     public void AnIndexCannotPointOutsideTheFolder(string file)
     {
         using FixtureCase fixture = Fixtures.Open("emova_e2e");
@@ -66,9 +69,12 @@ public class ModelFolderTests
     [InlineData("{", "not valid JSON")]
     [InlineData("[]", "must be a JSON object")]
     [InlineData("", "not valid JSON")]
+    [InlineData("deep", "not valid JSON")]
     public void DamagedConfigurationsAreRefused(string config, string reason)
     {
         using TemporaryFolder folder = new();
+        if (config == "deep")
+            config = string.Concat(Enumerable.Repeat("{\"a\":", 1000)) + "1" + new string('}', 1000);
         File.WriteAllText(folder["config.json"], config);
         string message = Assert.Throws<EmovaException>(() => ModelFolder.Open(folder.Folder)).Message;
         Assert.StartsWith(folder["config.json"], message);

@@ -126,7 +126,7 @@ public class EmovaModelTests
         folder.Config["vision_config"]!["depth"] = 1;
         folder.WriteConfig();
         string message = Assert.Throws<EmovaException>(() => Load(folder)).Message;
-        Assert.Contains("12 missing: model.layers.2.input_layernorm.weight [48]", message);
+        Assert.Contains("12 missing: model.layers.2.self_attn.q_proj.weight [48, 48]", message);
         Assert.Contains("model.layers.0.mlp.gate_proj.weight is [72, 48], expected [71, 48]", message);
         Assert.Contains("12 unexpected: model.vision_tower.vision_tower.blocks.1.", message);
         Assert.DoesNotContain('\n', message);

@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using System.Text.Json.Nodes;
 using Emova.Checkpoints;
 
@@ -45,6 +46,22 @@ internal sealed class TinyModelFolder : IDisposable
         SafetensorsWriter.Write(this["model.safetensors"], tensors);
     }
 
+    /// <summary>Gives all tensors other names.</summary>
+    public void Rename(Func<string, string> rename) => Rewrite((tensor, file) => new TensorData(rename(tensor.Name), tensor.DType, [.. tensor.Shape], file.ReadBytes(tensor.Name)));
+
+    /// <summary>Stores all tensors in another type.</summary>
+    public void Store(DType type) => Rewrite((tensor, file) =>
+    {
+        float[] values = file.ReadFloat32(tensor.Name);
+        long[] shape = [.. tensor.Shape];
+        return type switch
+        {
+            DType.BF16 => TensorData.BF16(tensor.Name, shape, values),
+            DType.F16 => new TensorData(tensor.Name, DType.F16, shape, MemoryMarshal.AsBytes(Array.ConvertAll(values, value => (Half)value).AsSpan()).ToArray()),
+            _ => TensorData.F32(tensor.Name, shape, values),
+        };
+    });
+
     /// <summary>Replaces the weight file by two shards with an index.</summary>
     public void Shard()
     {
@@ -62,6 +79,14 @@ internal sealed class TinyModelFolder : IDisposable
 
         File.Delete(this["model.safetensors"]);
         WriteIndex(map);
+    }
+
+    private void Rewrite(Func<TensorInfo, SafetensorsFile, TensorData> change)
+    {
+        List<TensorData> tensors = [];
+        using (SafetensorsFile file = SafetensorsFile.Open(this["model.safetensors"]))
+            tensors.AddRange(file.Tensors.Values.Select(tensor => change(tensor, file)));
+        SafetensorsWriter.Write(this["model.safetensors"], tensors);
     }
 
     public void WriteIndex(JsonObject map) =>
