@@ -14,7 +14,10 @@ public sealed class CorpusTests(FullCorpus full) : IClassFixture<FullCorpus>
 {
     private CorpusBuilder Corpus => full.Corpus;
 
-    private IEnumerable<DialogueTurn> Turns(string split) => Corpus.Dialogues[split].SelectMany(d => d.Turns);
+    private IEnumerable<DialogueTurn> Turns(string split) => (split == "train" ? Trained : Corpus.Dialogues[split]).SelectMany(d => d.Turns);
+
+    /// <summary>Spoken and typed.</summary>
+    private IEnumerable<Dialogue> Trained => Corpus.Dialogues["train"].Concat(Corpus.TypedDialogues);
 
     [Theory]
     [InlineData("validation")]
@@ -32,7 +35,7 @@ public sealed class CorpusTests(FullCorpus full) : IClassFixture<FullCorpus>
     [InlineData("test")]
     public void Held_out_pictures_are_never_trained_on(string split)
     {
-        var trained = Corpus.Dialogues["train"].Where(d => d.Scene is not null).Select(d => SceneSignature.Of(d.Scene!)).ToHashSet();
+        var trained = Trained.Where(d => d.Scene is not null).Select(d => SceneSignature.Of(d.Scene!)).ToHashSet();
         var heldOut = Corpus.Dialogues[split].Where(d => d.Scene is not null).ToList();
         Assert.NotEmpty(heldOut);
         Assert.DoesNotContain(heldOut, d => trained.Contains(SceneSignature.Of(d.Scene!)));
@@ -47,7 +50,7 @@ public sealed class CorpusTests(FullCorpus full) : IClassFixture<FullCorpus>
             return from i in Enumerable.Range(0, names.Length) from j in Enumerable.Range(i + 1, names.Length - i - 1) select names[i] + "+" + names[j];
         }
 
-        var trained = Corpus.Dialogues["train"].Where(d => d.Scene is not null).SelectMany(Pairs).ToHashSet();
+        var trained = Trained.Where(d => d.Scene is not null).SelectMany(Pairs).ToHashSet();
         var tested = Corpus.Dialogues["test"].Where(d => d.Scene?.Objects.Count(o => o.Class == "emoji") == 2).SelectMany(Pairs).ToHashSet();
         Assert.True(tested.Count > 50, $"only {tested.Count} test pairs");
         Assert.Empty(tested.Intersect(trained));
@@ -56,7 +59,7 @@ public sealed class CorpusTests(FullCorpus full) : IClassFixture<FullCorpus>
     [Fact]
     public void A_colored_shape_held_out_for_testing_is_neither_drawn_nor_named_in_training()
     {
-        Assert.DoesNotContain(Corpus.Dialogues["train"], d => d.Scene?.Objects.Any(o => o is { Concept: "star", Color: "purple" }) == true);
+        Assert.DoesNotContain(Trained, d => d.Scene?.Objects.Any(o => o is { Concept: "star", Color: "purple" }) == true);
         Assert.DoesNotContain(Corpus.Jobs, j => j.Split == "train" && j.Text.Contains("purple star", StringComparison.Ordinal));
         Assert.Contains(Corpus.Dialogues["test"], d => d.Scene?.Objects.Any(o => o is { Concept: "star", Color: "purple" }) == true);
     }
@@ -107,6 +110,18 @@ public sealed class CorpusTests(FullCorpus full) : IClassFixture<FullCorpus>
     }
 
     [Fact]
+    public void Typed_conversations_ask_several_things_about_one_picture_and_need_no_recording()
+    {
+        Assert.Equal(new DataConfig().TypedDialogues, Corpus.TypedDialogues.Count);
+        Assert.All(Corpus.TypedDialogues, d => Assert.InRange(d.Turns.Count, 2, 5));
+        Assert.All(Corpus.TypedDialogues, d => Assert.NotNull(d.Scene));
+        HashSet<string> rendered = [.. Corpus.Jobs.Select(j => j.Text)];
+        HashSet<string> words = [.. Corpus.Vocabulary];
+        Assert.Contains(Corpus.TypedDialogues, d => d.Turns.Any(t => !rendered.Contains(t.User.Text)));
+        Assert.DoesNotContain(Corpus.TypedDialogues.SelectMany(d => d.Turns), t => $"{t.User.Text} {t.Reply.Text}".Split(' ').Any(word => !words.Contains(word)));
+    }
+
+    [Fact]
     public void Objects_lie_on_the_canvas()
     {
         foreach (Scene scene in Corpus.Dialogues["test"].Where(d => d.Scene is not null).Select(d => d.Scene!))
@@ -116,7 +131,7 @@ public sealed class CorpusTests(FullCorpus full) : IClassFixture<FullCorpus>
     [Fact]
     public void The_same_seed_gives_the_same_corpus_and_another_seed_another()
     {
-        var small = new DataConfig { TrainDialogues = 300, ValidationDialogues = 20, TestDialogues = 20, ExtraSentences = 50, MinimumPictures = 0 };
+        var small = new DataConfig { TrainDialogues = 300, ValidationDialogues = 20, TestDialogues = 20, ExtraSentences = 50, MinimumPictures = 0, TypedDialogues = 50 };
         string[] Texts(int seed) => [.. new CorpusBuilder(small, seed).Jobs.Select(j => $"{j.Text}|{j.Style}|{j.Split}")];
         Assert.Equal(Texts(1), Texts(1));
         Assert.NotEqual(Texts(1), Texts(2));

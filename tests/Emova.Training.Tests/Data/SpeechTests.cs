@@ -128,6 +128,12 @@ public sealed class SpeechTests
             SpeechUnitsTable units = SpeechUnitsTable.Open(folder);
             Assert.Equal([3, 7], units.UsedBy(["a"]));
             Assert.Throws<KeyNotFoundException>(() => units["b"]);
+            Assert.Equal([7, 7, 3], units.Any("a", new Random(1)));
+            SpeechUnitsTable.Save(folder, [new UnitsRecord("a", [7, 7, 3], [[8, 3], [9]])]);
+            units = SpeechUnitsTable.Open(folder);
+            Random random = new(1);
+            Assert.Equal([1, 2, 3], Enumerable.Range(0, 60).Select(_ => units.Any("a", random).Length).Distinct().Order());
+            Assert.Equal([7, 7, 3], units["a"]);
         }
         finally
         {
