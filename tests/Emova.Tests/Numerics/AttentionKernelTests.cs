@@ -74,6 +74,26 @@ public sealed class AttentionKernelTests
         }
     }
 
+    [Theory]
+    [InlineData(8)]
+    [InlineData(24)]
+    [InlineData(72)]
+    [InlineData(80)]
+    [InlineData(81)]
+    public void FourQueriesTogetherGiveTheBitsOfEachAlone(int headDim)
+    {
+        Random random = new(5);
+        const int queries = 11, keys = 37, heads = 3;
+        int width = heads * headDim, stride = 3 * width;
+        float[] fused = Values(random, keys * stride), all = new float[queries * width], single = new float[width];
+        AttentionKernel.Full(fused, stride, fused.AsSpan(width), stride, fused.AsSpan(2 * width), stride, all, width, queries, keys, heads, headDim, 0.2f);
+        for (int query = 0; query < queries; query++)
+        {
+            AttentionKernel.Full(fused.AsSpan(query * stride), stride, fused.AsSpan(width), stride, fused.AsSpan(2 * width), stride, single, width, 1, keys, heads, headDim, 0.2f);
+            Assert.Equal(all[(query * width)..((query + 1) * width)], single);
+        }
+    }
+
     private static void Check(float[] q, float[] k, float[] v, float[] y, int stride, int keyStride, int query, int head, int keyHead, int keys, int headDim, double scale)
     {
         double[] p = new double[keys];
