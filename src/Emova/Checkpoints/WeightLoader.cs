@@ -110,7 +110,8 @@ public sealed class WeightLoader
     {
         float[] weight = Get($"{name}.weight", shape);
         int outputs = checked((int)shape[0]);
-        return LinearWeight.Pack(weight, outputs, weight.Length / outputs, bias ? Get($"{name}.bias", outputs) : default);
+        float[] biases = bias ? Get($"{name}.bias", outputs) : [];
+        return index.IsListing ? index.Nothing : LinearWeight.Pack(weight, outputs, weight.Length / outputs, biases);
     }
 
     /// <summary>
