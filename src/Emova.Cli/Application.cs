@@ -70,6 +70,7 @@ internal static class Application
             DescribeCommand.Create(),
             EncodeCommand.Create(),
             DecodeCommand.Create(),
+            PullCommand.Create(),
             InspectCommand.Create(),
             DoctorCommand.Create(),
             EvalCommand.Create(),

@@ -7,7 +7,7 @@ namespace Emova.Cli;
 /// <summary>The options every command that uses a model has.</summary>
 internal sealed class CommonOptions
 {
-    public Option<string?> Model { get; } = new("--model", "-m") { Description = "Model folder. Default: $EMOVA_MODEL, else models/emova-tiny found upwards from here.", HelpName = "DIR" };
+    public Option<string?> Model { get; } = new("--model", "-m") { Description = "Model folder, or a repository of the hub that was pulled. Default: $EMOVA_MODEL, else models/emova-tiny found upwards from here.", HelpName = "DIR" };
 
     public Option<bool> Json { get; } = new("--json") { Description = "Write JSON instead of text." };
 

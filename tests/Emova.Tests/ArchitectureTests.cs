@@ -10,7 +10,7 @@ namespace Emova.Tests;
 
 /// <summary>
 /// The layers of the runtime: Numerics, then Media, Text and Checkpoints side by side, then Models, Generation, and the assistant
-/// on top. Lower layers do not know higher ones. <see cref="EmovaException"/> belongs to all of them.
+/// on top. Lower layers do not know higher ones. The hub's client stands aside. <see cref="EmovaException"/> belongs to all of them.
 /// </summary>
 public sealed class ArchitectureTests
 {
@@ -24,6 +24,8 @@ public sealed class ArchitectureTests
     [InlineData("Text", "Media|Checkpoints|Models|Generation")]
     [InlineData("Checkpoints", "Media|Text|Models|Generation")]
     [InlineData("Models", "Generation")]
+    [InlineData("Hub", "Numerics|Media|Text|Checkpoints|Models|Generation")]
+    [InlineData("(Numerics|Media|Text|Checkpoints|Models|Generation)", "Hub")]
     public void Lower_layers_do_not_know_higher_ones(string layer, string forbidden) =>
         Types().That().ResideInNamespaceMatching($@"^Emova\.{layer}(\.|$)")
             .Should().NotDependOnAny(Types().That().ResideInNamespaceMatching($@"^Emova\.({forbidden})(\.|$)"))

@@ -10,7 +10,7 @@ internal static class InspectCommand
     public static Command Create()
     {
         CommonOptions common = new();
-        Argument<string?> folder = new("DIR") { Description = "Model folder. Default: as --model.", Arity = ArgumentArity.ZeroOrOne };
+        Argument<string?> folder = new("DIR") { Description = "Model folder or pulled repository. Default: as --model.", Arity = ArgumentArity.ZeroOrOne };
         Option<bool> tensors = new("--tensors") { Description = "List every tensor." };
         Option<int?> context = new("--context") { Description = "Positions to plan the cache for. Default: the model's maximum.", HelpName = "N" };
         ExampleCommand command = new(
@@ -20,7 +20,7 @@ internal static class InspectCommand
         common.AddTo(command);
         command.SetAction((parsed, _) =>
         {
-            using ModelFolder opened = ModelFolder.Open(parsed.GetValue(folder) ?? common.ModelFolder(parsed));
+            using ModelFolder opened = ModelFolder.Open(parsed.GetValue(folder) is { } given ? ModelLocator.Find(given) : common.ModelFolder(parsed));
             ModelInspection found = ModelInspector.Inspect(opened, parsed.GetValue(context));
             bool listed = parsed.GetValue(tensors);
             if (common.IsJson(parsed))
