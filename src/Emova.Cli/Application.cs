@@ -72,8 +72,10 @@ internal static class Application
             DecodeCommand.Create(),
             PullCommand.Create(),
             InspectCommand.Create(),
+            QuantizeCommand.Create(),
             DoctorCommand.Create(),
             EvalCommand.Create(),
+            BenchCommand.Create(),
         };
         foreach (HelpOption help in root.Options.OfType<HelpOption>())
             help.Action = new HelpWithExamples((HelpAction)help.Action!);

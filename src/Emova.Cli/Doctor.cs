@@ -6,6 +6,7 @@ using System.Runtime.Intrinsics.X86;
 using Emova.Checkpoints;
 using Emova.Media;
 using Emova.Models;
+using Emova.Numerics;
 using Emova.Text;
 
 namespace Emova.Cli;
@@ -16,8 +17,6 @@ internal sealed record DoctorFinding(string Check, string Finding, bool IsGood =
 /// <summary>The checks of <c>emova doctor</c>. Each one does the thing it reports on.</summary>
 internal static class Doctor
 {
-    private const int ProbeBytes = 256 << 20;
-
     /// <summary>A picture of one pixel in each format, base64.</summary>
     private static readonly (string Format, string Base64)[] OnePixelPictures =
     [
@@ -27,10 +26,10 @@ internal static class Doctor
         ("GIF", "R0lGODlhAQABAIAAAAAAAP///ywAAAAAAQABAAACAUwAOw=="),
     ];
 
-    public static IEnumerable<DoctorFinding> CheckMachine(CancellationToken cancellation)
+    public static IEnumerable<DoctorFinding> CheckMachine()
     {
         yield return new("runtime", $"{RuntimeInformation.FrameworkDescription}, {RuntimeInformation.OSDescription.Trim()}, {RuntimeInformation.ProcessArchitecture}");
-        yield return new("processors", $"{Environment.ProcessorCount} available to this process, {Numerics.WorkerTeam.Shared.ThreadCount} used");
+        yield return new("processors", $"{Environment.ProcessorCount} available to this process, {WorkerTeam.Shared.ThreadCount} used");
         (string Name, bool Present)[] features =
         [
             ("SSE4.2", Sse42.IsSupported), ("AVX", Avx.IsSupported), ("AVX2", Avx2.IsSupported), ("FMA", Fma.IsSupported), ("AVX-512F", Avx512F.IsSupported),
@@ -41,7 +40,7 @@ internal static class Doctor
             Vector128.IsHardwareAccelerated);
         GCMemoryInfo memory = GC.GetGCMemoryInfo();
         yield return new("memory", $"{memory.TotalAvailableMemoryBytes / 1048576.0:0} MiB for this process");
-        yield return new("read bandwidth", $"{MeasureReadBandwidth(cancellation):0.0} GB/s over {ProbeBytes >> 20} MiB with {Environment.ProcessorCount} threads");
+        yield return new("read bandwidth", $"{MachineProbe.ReadBandwidth(WorkerTeam.Shared) / 1e9:0.0} GB/s with {WorkerTeam.Shared.ThreadCount} threads");
     }
 
     public static IEnumerable<DoctorFinding> CheckFormats()
@@ -63,7 +62,7 @@ internal static class Doctor
             findings.Add(new("model folder", path));
             using ModelFolder folder = ModelFolder.Open(path);
             ModelInspection inspection = ModelInspector.Inspect(folder);
-            findings.Add(new("weights", $"{inspection.Tensors.Count} tensors, {inspection.Parameters:N0} parameters, {inspection.TotalBytes / 1048576.0:0.0} MiB with cache"));
+            findings.Add(new("weights", $"{inspection.Tensors.Count} tensors, {inspection.Parameters:N0} parameters, {inspection.Plan.TotalBytes / 1048576.0:0.0} MiB with cache"));
             HuggingFaceTokenizer tokenizer = HuggingFaceTokenizer.Load(folder.TokenizerPath);
             findings.Add(new("tokenizer", $"{tokenizer.VocabularySize} token ids"));
             long start = Stopwatch.GetTimestamp();
@@ -104,32 +103,5 @@ internal static class Doctor
         AudioClip back = WavFile.Read(stream, $"{encoding} tone");
         float error = back.Samples.Length == tone.Length ? back.Samples.Zip(tone, (a, b) => MathF.Abs(a - b)).Max() : float.PositiveInfinity;
         return new($"WAV {encoding}", $"written and read back, largest difference {error:0.0e0}", error < 0.01f);
-    }
-
-    /// <summary>Sums a large array with all processors: the rate at which weights can be read, which bounds decoding.</summary>
-    private static double MeasureReadBandwidth(CancellationToken cancellation)
-    {
-        long[] data = new long[ProbeBytes / sizeof(long)];
-        Array.Fill(data, 1);
-        int threads = Environment.ProcessorCount;
-        double best = 0;
-        for (int round = 0; round < 3; round++)
-        {
-            cancellation.ThrowIfCancellationRequested();
-            long[] sums = new long[threads];
-            long start = Stopwatch.GetTimestamp();
-            Parallel.For(0, threads, part =>
-            {
-                int first = (int)((long)data.Length * part / threads);
-                int end = (int)((long)data.Length * (part + 1) / threads);
-                sums[part] = System.Numerics.Tensors.TensorPrimitives.Sum<long>(data.AsSpan(first, end - first));
-            });
-            TimeSpan elapsed = Stopwatch.GetElapsedTime(start);
-            if (sums.Sum() != data.Length)
-                throw new InvalidOperationException("the bandwidth probe read other values than it wrote");
-            best = Math.Max(best, ProbeBytes / elapsed.TotalSeconds / 1e9);
-        }
-
-        return best;
     }
 }

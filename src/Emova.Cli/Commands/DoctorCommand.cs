@@ -12,10 +12,10 @@ internal static class DoctorCommand
             "doctor", "Check processor, memory bandwidth, text and audio support, and the files of a model. Exit code 1 if a check fails.",
             "emova doctor", "emova doctor --model models/emova-tiny --json");
         common.AddTo(command);
-        command.SetAction((parsed, cancellation) =>
+        command.SetAction((parsed, _) =>
         {
             common.ApplyThreads(parsed);
-            List<DoctorFinding> findings = [.. Doctor.CheckMachine(cancellation), .. Doctor.CheckFormats(), .. Doctor.CheckModel(() => common.ModelFolder(parsed))];
+            List<DoctorFinding> findings = [.. Doctor.CheckMachine(), .. Doctor.CheckFormats(), .. Doctor.CheckModel(() => common.ModelFolder(parsed))];
             if (common.IsJson(parsed))
                 Terminal.WriteJson(new { ok = findings.TrueForAll(finding => finding.IsGood), findings });
             else

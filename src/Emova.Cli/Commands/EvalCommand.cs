@@ -1,6 +1,9 @@
 using System.CommandLine;
+using Emova.Evaluation.Agreement;
+using Emova.Evaluation.Data;
 using Emova.Evaluation.Reports;
 using Emova.Evaluation.Tiny;
+using Emova.Media;
 
 namespace Emova.Cli.Commands;
 
@@ -11,7 +14,8 @@ internal static class EvalCommand
     {
         CommonOptions common = new();
         TinyOptions defaults = new();
-        Argument<string> suite = new("SUITE") { Description = "tiny" };
+        Argument<string> suite = new("SUITE") { Description = "tiny, or agreement: a quantized model against the one it was made of." };
+        Option<string?> reference = new("--reference") { Description = "agreement: the model folder that --model was made of.", HelpName = "DIR" };
         Option<string> data = new("--data") { Description = "Corpus written by emova-train data.", HelpName = "DIR", DefaultValueFactory = _ => defaults.Data };
         Option<string?> only = new("--only") { Description = $"Parts to run, separated by commas: {string.Join(",", TinySuite.PartNames)}.", HelpName = "PARTS" };
         Option<int> limit = new("--limit") { Description = "At most N test items per figure.", HelpName = "N", DefaultValueFactory = _ => defaults.Limit };
@@ -20,13 +24,14 @@ internal static class EvalCommand
         Option<string?> into = new("--into") { Description = "Document to put the table into, between its markers.", HelpName = "FILE" };
         ExampleCommand command = new(
             "eval", "Measure the model on test data it was never trained on.",
-            "emova eval tiny", "emova eval tiny --only pictures,spoken --limit 50 --json", "emova eval tiny --into README.md")
-        { suite, data, only, limit, sampled, output, into };
+            "emova eval tiny", "emova eval tiny --only pictures,spoken --limit 50 --json", "emova eval tiny --into README.md",
+            "emova eval agreement --model out/emova-tiny-int4 --reference models/emova-tiny")
+        { suite, reference, data, only, limit, sampled, output, into };
         common.AddTo(command);
         command.SetAction(async (parsed, cancellation) =>
         {
-            if (parsed.GetValue(suite) is not "tiny")
-                throw new EmovaException($"SUITE '{parsed.GetValue(suite)}' is unknown: expected tiny");
+            if (parsed.GetValue(suite) is not ("tiny" or "agreement"))
+                throw new EmovaException($"SUITE '{parsed.GetValue(suite)}' is unknown: expected tiny or agreement");
             ulong seed = parsed.GetValue(common.Seed);
             TinyOptions options = (defaults with
             {
@@ -41,6 +46,14 @@ internal static class EvalCommand
             string? document = parsed.GetValue(into);
             if (document is not null)
                 ReportFiles.RequireMarkers(document);
+            if (parsed.GetValue(suite) is "agreement")
+            {
+                string folder = parsed.GetValue(reference) ?? throw new EmovaException("eval agreement needs --reference DIR, the model that --model was made of");
+                Report agreement = Agree(Assistant.Load(folder), common.Load(parsed), options, cancellation);
+                Finish(agreement, parsed.GetValue(output)!, document, common.IsJson(parsed));
+                return Application.Success;
+            }
+
             AssistantModel model = new(common.Load(parsed));
             string last = "";
             Report report = await TinySuite.RunAsync(
@@ -52,12 +65,47 @@ internal static class EvalCommand
                         Terminal.Note(line);
                 }, cancellation).ConfigureAwait(false);
 
-            ReportFiles.Write(report, parsed.GetValue(output)!);
-            if (document is not null)
-                ReportFiles.InsertTable(report, document);
-            Console.Out.Write(common.IsJson(parsed) ? report.ToJson() : ReportWriter.ToPlainText(report));
+            Finish(report, parsed.GetValue(output)!, document, common.IsJson(parsed));
             return Application.Success;
         });
         return command;
+    }
+
+    private static void Finish(Report report, string output, string? document, bool isJson)
+    {
+        ReportFiles.Write(report, output);
+        if (document is not null)
+            ReportFiles.InsertTable(report, document);
+        Console.Out.Write(isJson ? report.ToJson() : ReportWriter.ToPlainText(report));
+    }
+
+    /// <summary>Compares two models on the shipped samples, spoken and typed, and on held-out dialogues where the corpus is at hand.</summary>
+    private static Report Agree(Assistant reference, Assistant model, TinyOptions options, CancellationToken cancellation)
+    {
+        List<UserTurn> turns = [];
+        SampleManifest samples = SampleManifest.Load(null);
+        foreach (Sample sample in samples.Samples)
+        {
+            RgbImage? picture = reference.Model.Vision is null ? null : ImageFile.Load(samples.PathOf(sample.Picture));
+            turns.Add(new UserTurn { Image = picture, Text = sample.Transcript });
+            if (reference.Model.SpeechEncoder is not null)
+                turns.Add(new UserTurn { Image = picture, Audio = WavFile.Read(samples.PathOf(sample.Question)) });
+        }
+
+        if (Directory.Exists(options.Data))
+        {
+            TestCorpus corpus = TestCorpus.Open(options.Data);
+            TestDialogue[] dialogues = [.. corpus.Dialogues("test")];
+            new Random(options.Seed).Shuffle(dialogues);
+            foreach (TestDialogue dialogue in dialogues.Take(options.Limit))
+                turns.Add(new UserTurn { Image = corpus.ReadPicture(dialogue), Text = dialogue.Turns[0].User.Text });
+        }
+
+        return AgreementSuite.Run(
+            reference, model, turns, options.Command, options.Seed, done =>
+            {
+                if (done % 10 == 0 || done == turns.Count)
+                    Terminal.Note($"agreement: {done} of {turns.Count} turns");
+            }, cancellation);
     }
 }

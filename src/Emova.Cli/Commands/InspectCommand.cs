@@ -27,8 +27,9 @@ internal static class InspectCommand
             {
                 Terminal.WriteJson(new
                 {
-                    folder = opened.Path, parameters = found.Parameters, weightBytes = found.WeightBytes, cacheBytes = found.CacheBytes,
-                    totalBytes = found.TotalBytes, contextLength = found.ContextLength, parts = found.Parts, differences = found.Differences,
+                    folder = opened.Path, parameters = found.Parameters, weightBytes = found.Plan.WeightBytes, cacheBytes = found.Plan.CacheBytes,
+                    scratchBytes = found.Plan.ScratchBytes, totalBytes = found.Plan.TotalBytes, contextLength = found.ContextLength, parts = found.Parts,
+                    differences = found.Differences,
                     tensors = listed ? found.Tensors.Select(tensor => new { tensor.Name, dtype = tensor.DType.ToString(), tensor.Shape }) : null,
                     wanted = listed ? found.Wanted.Select(tensor => new { tensor.Name, tensor.Shape }) : null,
                 });
@@ -40,8 +41,9 @@ internal static class InspectCommand
                 [.. found.Parts.Select(part => new[] { part.Name, $"{part.Tensors}", $"{part.Parameters:N0}", Size(part.FileBytes), Size(part.LoadedBytes) })]);
             Terminal.WritePairs(opened.Path,
             [
-                ("parameters", $"{found.Parameters:N0}"), ("weights in memory", Size(found.WeightBytes)),
-                ("cache", $"{Size(found.CacheBytes)} for {found.ContextLength} positions"), ("total", Size(found.TotalBytes)),
+                ("parameters", $"{found.Parameters:N0}"), ("weights in memory", Size(found.Plan.WeightBytes)),
+                ("cache", $"{Size(found.Plan.CacheBytes)} for {found.ContextLength} positions"),
+                ("scratch", $"{Size(found.Plan.ScratchBytes)} for the largest step"), ("total", Size(found.Plan.TotalBytes)),
                 ("weights", found.Tensors.Count == 0 ? "no files here; the figures are what the configuration asks for" : found.Differences ?? "fit the configuration"),
             ]);
             if (listed)

@@ -35,6 +35,10 @@ public sealed class ModelFolder : IDisposable
         return new ModelFolder(path, ReadJson(System.IO.Path.Combine(path, "config.json")));
     }
 
+    /// <summary>Reads a configuration file that lies outside of a model folder.</summary>
+    /// <exception cref="EmovaException">The file is missing or damaged.</exception>
+    public static ConfigSection ReadConfig(string path) => ReadJson(path);
+
     /// <summary>The content of <c>generation_config.json</c>, or null when the folder has none.</summary>
     /// <exception cref="EmovaException">The file is damaged.</exception>
     public ConfigSection? ReadGenerationConfig()

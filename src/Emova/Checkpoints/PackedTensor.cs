@@ -1,3 +1,4 @@
+using System.Globalization;
 using Emova.Numerics;
 
 namespace Emova.Checkpoints;
@@ -24,9 +25,25 @@ internal static class PackedTensor
         WeightLayout.RecordBytes(format),
     ];
 
+    /// <summary><c>int8</c> or <c>int4</c>.</summary>
+    public static string NameOf(WeightFormat format) => format == WeightFormat.Int4 ? "int4" : "int8";
+
     /// <summary>The metadata text of a matrix.</summary>
-    public static string Describe(WeightFormat format, long outputs, long inputs) =>
-        $"{(format == WeightFormat.Int4 ? "int4" : "int8")} {TensorInfo.FormatShape([outputs, inputs])}";
+    public static string Describe(WeightFormat format, long outputs, long inputs) => $"{NameOf(format)} {TensorInfo.FormatShape([outputs, inputs])}";
+
+    /// <summary>Reads the metadata text of a tensor; false when it has none or it does not fit the tensor.</summary>
+    public static bool TryParse(SafetensorsFile file, TensorInfo info, out WeightFormat format, out int outputs, out int inputs)
+    {
+        (format, outputs, inputs) = (WeightFormat.Int8, 0, 0);
+        if (!file.Metadata.TryGetValue(info.Name, out string? text) || text.Split(' ', '[', ',', ']') is not [_, _, var rows, _, var columns, _])
+            return false;
+        if (!int.TryParse(rows, CultureInfo.InvariantCulture, out outputs) || !int.TryParse(columns, CultureInfo.InvariantCulture, out inputs) || outputs < 1 || inputs < 1)
+            return false;
+        if (FormatOf(info, outputs, inputs) is not { } found || text != Describe(found, outputs, inputs))
+            return false;
+        format = found;
+        return true;
+    }
 
     /// <summary>The format of a stored tensor if it is a packed matrix of these dimensions.</summary>
     public static WeightFormat? FormatOf(TensorInfo info, long outputs, long inputs)

@@ -14,9 +14,20 @@ public static class SafetensorsWriter
     /// <exception cref="EmovaException">The file cannot be written.</exception>
     /// <exception cref="ArgumentException">A name is used twice, or data does not match type and shape.</exception>
     public static void Write(
-        string path, IEnumerable<TensorData> tensors, IReadOnlyDictionary<string, string>? metadata = null)
+        string path, IEnumerable<TensorData> tensors, IReadOnlyDictionary<string, string>? metadata = null) =>
+        WriteStreams(path, tensors.Select(tensor => new TensorStream(
+            tensor.Name, tensor.DType, tensor.Shape, tensor.Data.Length, stream => stream.Write(tensor.Data.Span))), metadata);
+
+    /// <summary>Writes tensors that are produced while they are written.</summary>
+    /// <param name="path">Destination; its folder must exist.</param>
+    /// <param name="tensors">Tensors in the order in which they are stored.</param>
+    /// <param name="metadata">Optional strings for the header.</param>
+    /// <exception cref="EmovaException">The file cannot be written.</exception>
+    /// <exception cref="ArgumentException">A name is used twice, or data does not match type and shape.</exception>
+    public static void WriteStreams(
+        string path, IEnumerable<TensorStream> tensors, IReadOnlyDictionary<string, string>? metadata = null)
     {
-        List<TensorData> list = [.. tensors];
+        List<TensorStream> list = [.. tensors];
         byte[] header = BuildHeader(list, metadata);
         string temporary = $"{path}.{Guid.NewGuid():N}.tmp";
         try
@@ -27,8 +38,14 @@ public static class SafetensorsWriter
                 BinaryPrimitives.WriteInt64LittleEndian(length, header.Length);
                 stream.Write(length);
                 stream.Write(header);
-                foreach (TensorData tensor in list)
-                    stream.Write(tensor.Data.Span);
+                foreach (TensorStream tensor in list)
+                {
+                    long end = stream.Position + tensor.ByteLength;
+                    tensor.Write(stream);
+                    if (stream.Position != end)
+                        throw new ArgumentException($"tensor '{tensor.Name}': {stream.Position - end + tensor.ByteLength} bytes written, {tensor.ByteLength} announced", nameof(tensors));
+                }
+
                 stream.Flush(flushToDisk: true);
             }
 
@@ -45,7 +62,7 @@ public static class SafetensorsWriter
         }
     }
 
-    private static byte[] BuildHeader(List<TensorData> tensors, IReadOnlyDictionary<string, string>? metadata)
+    private static byte[] BuildHeader(List<TensorStream> tensors, IReadOnlyDictionary<string, string>? metadata)
     {
         using MemoryStream buffer = new();
         using (Utf8JsonWriter json = new(buffer, new JsonWriterOptions { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping }))
@@ -61,20 +78,20 @@ public static class SafetensorsWriter
 
             HashSet<string> names = new(StringComparer.Ordinal) { "__metadata__" };
             long offset = 0;
-            foreach (TensorData tensor in tensors)
+            foreach (TensorStream tensor in tensors)
             {
                 if (!names.Add(tensor.Name))
                     throw new ArgumentException($"tensor name '{tensor.Name}' is used twice", nameof(tensors));
                 long elements = tensor.Shape.Aggregate(1L, (product, size) => checked(product * size));
-                if (tensor.Shape.Any(size => size < 0) || elements * tensor.DType.ByteSize() != tensor.Data.Length)
+                if (tensor.Shape.Any(size => size < 0) || elements * tensor.DType.ByteSize() != tensor.ByteLength)
                 {
                     throw new ArgumentException(
-                        $"tensor '{tensor.Name}': {tensor.Data.Length} bytes do not match {tensor.DType} " +
+                        $"tensor '{tensor.Name}': {tensor.ByteLength} bytes do not match {tensor.DType} " +
                         TensorInfo.FormatShape(tensor.Shape), nameof(tensors));
                 }
 
                 WriteEntry(json, tensor, offset);
-                offset += tensor.Data.Length;
+                offset += tensor.ByteLength;
             }
 
             json.WriteEndObject();
@@ -86,7 +103,7 @@ public static class SafetensorsWriter
         return buffer.ToArray();
     }
 
-    private static void WriteEntry(Utf8JsonWriter json, TensorData tensor, long offset)
+    private static void WriteEntry(Utf8JsonWriter json, TensorStream tensor, long offset)
     {
         json.WriteStartObject(tensor.Name);
         json.WriteString("dtype", tensor.DType.HeaderName());
@@ -96,7 +113,7 @@ public static class SafetensorsWriter
         json.WriteEndArray();
         json.WriteStartArray("data_offsets");
         json.WriteNumberValue(offset);
-        json.WriteNumberValue(offset + tensor.Data.Length);
+        json.WriteNumberValue(offset + tensor.ByteLength);
         json.WriteEndArray();
         json.WriteEndObject();
     }

@@ -42,6 +42,11 @@ public sealed class WeightLoader
     {
     }
 
+    /// <summary>A loader without files: every tensor asked for exists, and is random.</summary>
+    public WeightLoader(RandomWeights random) : this(new Index([], null, isListing: false) { Random = random }, "")
+    {
+    }
+
     private WeightLoader(Index index, string prefix) => (this.index, this.prefix) = (index, prefix);
 
     /// <summary>
@@ -79,6 +84,8 @@ public sealed class WeightLoader
     /// <exception cref="EmovaException">The tensor holds something else, or cannot be read.</exception>
     public float[] Get(string name, params ReadOnlySpan<long> shape)
     {
+        if (index.Random is { } random)
+            return random.Values(prefix + name, shape);
         if (!TryFind(prefix + name, shape, out SafetensorsFile? file, out WeightFormat format))
             return index.IsListing ? index.Zeros(prefix + name, shape) : new float[Placeholder(shape)];
         if (index.IsListing)
@@ -120,6 +127,8 @@ public sealed class WeightLoader
     /// </summary>
     public LinearWeight GetFusedLinear(int inputs, bool bias, params ReadOnlySpan<(string Name, int Outputs)> parts)
     {
+        if (index.Random is { } random)
+            return random.Linear(prefix, inputs, parts);
         // Look first, then allocate: what exists with its shape is bounded by the file, the sizes asked for are not.
         List<(string Name, SafetensorsFile? File, WeightFormat Format, int Outputs)> found = [];
         int outputs = 0;
@@ -330,6 +339,8 @@ public sealed class WeightLoader
         public string? Source { get; }
 
         public bool IsListing { get; }
+
+        public RandomWeights? Random { get; init; }
 
         /// <summary>Tensors by the name they are asked for; <see cref="TensorInfo.Name"/> is the one in the file.</summary>
         public Dictionary<string, (SafetensorsFile File, TensorInfo Info)> Tensors { get; } = new(StringComparer.Ordinal);

@@ -56,6 +56,12 @@ public sealed class EmovaModel
     /// <exception cref="EmovaException">The configuration is damaged or not supported.</exception>
     public static void ListTensors(ConfigSection config, WeightLoader listing) => _ = new EmovaModel(config, listing);
 
+    /// <summary>A model of random weights in the dimensions of a configuration, to measure speed and memory.</summary>
+    /// <param name="config">The content of a config.json.</param>
+    /// <param name="weights">Makes the weights, and tells afterwards what they take.</param>
+    /// <exception cref="EmovaException">The configuration is not that of a model.</exception>
+    public static EmovaModel CreateRandom(ConfigSection config, RandomWeights weights) => new(config, new WeightLoader(weights));
+
     /// <summary>Turns a picture into vectors that take the place of its placeholder.</summary>
     /// <returns>(tokens, Language.HiddenSize).</returns>
     /// <exception cref="EmovaException">The model has no vision encoder, or the picture is too narrow.</exception>

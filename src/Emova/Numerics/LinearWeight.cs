@@ -90,6 +90,9 @@ public sealed unsafe class LinearWeight
     /// <summary>Sets the bias of some rows.</summary>
     internal void SetBias(int first, ReadOnlySpan<float> values) => values.CopyTo(new Span<float>(Bias, Outputs)[first..]);
 
+    /// <summary>Number of panels.</summary>
+    internal int PanelCount => WeightLayout.Panels(Format, Outputs);
+
     /// <summary>The packed bytes of the panel that begins with a row, to be read from or written to a file.</summary>
     internal Span<byte> Panel(int firstRow) => new(PanelOf(firstRow, out _), checked((int)panelBytes));
 

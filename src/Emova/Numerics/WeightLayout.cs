@@ -141,6 +141,16 @@ internal static unsafe class WeightLayout
         return ((ushort*)record)[block % 2 * GroupRows + lane];
     }
 
+    /// <summary>Gives a group of random codes the scales that make the standard deviation of its values 1 / sqrt(inputs).</summary>
+    public static void SetScales(WeightFormat format, Span<byte> group, int inputs)
+    {
+        // Standard deviation of whole numbers that are equally likely: sqrt((n^2 - 1) / 12).
+        int codes = format == WeightFormat.Int8 ? 256 : 16;
+        ushort scale = BFloat16.FromSingle(1 / MathF.Sqrt(inputs * (codes * codes - 1) / 12f));
+        for (int start = 0; start < group.Length; start += RecordBytes(format))
+            MemoryMarshal.Cast<byte, ushort>(group.Slice(start, ScaleBytes)).Fill(scale);
+    }
+
     private static void StoreBlock(WeightFormat format, byte* group, int lane, int block, ushort scale, ReadOnlySpan<sbyte> codes)
     {
         byte* record = group + (nint)(block / 2) * RecordBytes(format);

@@ -12,7 +12,7 @@ namespace Emova.Models.Language;
 public sealed class LanguageModel
 {
     // Longer inputs are processed in chunks of this many rows, which bounds the buffers.
-    private const int ChunkRows = 256;
+    internal const int ChunkRows = 256;
 
     private readonly LinearWeight embedTokens; // (V, D)
     private readonly DecoderLayer[] layers;
