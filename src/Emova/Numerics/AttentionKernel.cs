@@ -186,7 +186,7 @@ public static unsafe class AttentionKernel
             {
                 int head = item / BlocksPerHead, first = item % BlocksPerHead * QueriesAtOnce;
                 int end = Math.Min(first + QueriesAtOnce, QueryCount);
-                if (end - first == QueriesAtOnce && HeadDim % Lanes == 0)
+                if (end - first == QueriesAtOnce && HeadDim % Lanes == 0 && ValueDim % Lanes == 0)
                 {
                     AttendFour(first, head);
                     continue;
@@ -202,10 +202,10 @@ public static unsafe class AttentionKernel
             Span<float> scores = Scratch(keyCount);
             float* q = Q + query * QStride + head * HeadDim;
             int keyHead = head / QueriesPerKey;
-            float* k = K + keyHead * HeadDim, v = V + keyHead * HeadDim;
+            float* k = K + keyHead * HeadDim, v = V + keyHead * ValueDim;
             Score(q, k, scores, 0);
             VectorMath.Softmax(scores);
-            Span<float> result = new(Y + query * YStride + head * HeadDim, HeadDim);
+            Span<float> result = new(Y + query * YStride + head * ValueDim, ValueDim);
             result.Clear();
             Collect(v, scores, 0, result);
         }
@@ -217,8 +217,8 @@ public static unsafe class AttentionKernel
             int shared = FirstKeyCount + query * KeyCountGrowth, longest = shared + (QueriesAtOnce - 1) * KeyCountGrowth;
             Span<float> all = Scratch(QueriesAtOnce * longest);
             int keyHead = head / QueriesPerKey;
-            float* q = Q + query * QStride + head * HeadDim, k = K + keyHead * HeadDim, v = V + keyHead * HeadDim;
-            float* y = Y + query * YStride + head * HeadDim;
+            float* q = Q + query * QStride + head * HeadDim, k = K + keyHead * HeadDim, v = V + keyHead * ValueDim;
+            float* y = Y + query * YStride + head * ValueDim;
             fixed (float* scores = all)
             {
                 for (int t = 0; t < shared; t++) Dot(q, k + t * KStride, scores + t, longest);
@@ -229,11 +229,11 @@ public static unsafe class AttentionKernel
                     VectorMath.Softmax(row);
                 }
 
-                for (int d = 0; d < HeadDim; d += Lanes * 2) Sum(scores, longest, shared, v + d, y + d, HeadDim - d);
+                for (int d = 0; d < ValueDim; d += Lanes * 2) Sum(scores, longest, shared, v + d, y + d, ValueDim - d);
             }
 
             for (int i = 1; i < QueriesAtOnce && KeyCountGrowth > 0; i++)
-                Collect(v, all.Slice(i * longest, shared + i * KeyCountGrowth), shared, new Span<float>(y + i * YStride, HeadDim));
+                Collect(v, all.Slice(i * longest, shared + i * KeyCountGrowth), shared, new Span<float>(y + i * YStride, ValueDim));
         }
 
         /// <summary>Scores of the keys from <paramref name="first"/> on.</summary>
@@ -247,7 +247,7 @@ public static unsafe class AttentionKernel
         private readonly void Collect(float* v, ReadOnlySpan<float> weights, int first, Span<float> result)
         {
             for (int t = first; t < weights.Length; t++)
-                VectorMath.MultiplyAdd(new ReadOnlySpan<float>(v + t * VStride, HeadDim), weights[t], result);
+                VectorMath.MultiplyAdd(new ReadOnlySpan<float>(v + t * VStride, ValueDim), weights[t], result);
         }
 
         /// <summary>Scores of one key for four queries, each as <see cref="VectorMath.Dot"/> computes it.</summary>

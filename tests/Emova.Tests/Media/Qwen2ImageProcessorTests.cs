@@ -4,6 +4,7 @@ using Xunit;
 
 namespace Emova.Tests.Media;
 
+[Trait("Category", "Golden")]
 public class Qwen2ImageProcessorTests
 {
     public static TheoryData<string> SmartResizeCases => Fixtures.Cases("smart_resize");

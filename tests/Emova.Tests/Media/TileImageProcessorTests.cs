@@ -5,6 +5,7 @@ using Xunit;
 
 namespace Emova.Tests.Media;
 
+[Trait("Category", "Golden")]
 public class TileImageProcessorTests
 {
     public static TheoryData<string> AnyResolutionCases => Fixtures.Cases("anyres_preprocess");

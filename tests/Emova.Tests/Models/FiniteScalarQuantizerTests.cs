@@ -4,12 +4,16 @@ using Xunit;
 
 namespace Emova.Tests.Models;
 
+[Trait("Category", "Golden")]
 public sealed class FiniteScalarQuantizerTests
 {
-    [Fact]
-    public void ValuesDigitsAndIndicesAreTheReference()
+    public static TheoryData<string> Cases => Fixtures.Cases("fsq");
+
+    [Theory(SkipTestWithoutData = true)]
+    [MemberData(nameof(Cases))]
+    public void ValuesDigitsAndIndicesAreTheReference(string caseName)
     {
-        using FixtureCase golden = Fixtures.Open("fsq");
+        using FixtureCase golden = Fixtures.Open(caseName);
         foreach (JsonElement entry in golden.Config.GetProperty("cases").EnumerateArray())
         {
             string name = entry.GetProperty("name").GetString()!;

@@ -29,20 +29,27 @@ public class FullSizeTests
         "mm_projector_config": {"mlp_depth": 2, "trainable": true, "type": "MLPProjector"}, "torch_dtype": "bfloat16"}
         """;
 
-    public static TheoryData<string, int, int, int, int, int, bool> Models => new()
-    {
-        // name, hidden, intermediate, layers, heads, key-value heads, tied
-        { "EMOVA-3B", 2048, 11008, 36, 16, 2, true },
-        { "EMOVA-7B", 3584, 18944, 28, 28, 4, false },
-        { "EMOVA-72B", 8192, 29568, 80, 64, 8, false },
-    };
+    private static readonly (string Name, int Hidden, int Intermediate, int Layers, int Heads, int KeyValueHeads, bool IsTied)[] Models =
+    [
+        ("EMOVA-3B", 2048, 11008, 36, 16, 2, true),
+        ("EMOVA-7B", 3584, 18944, 28, 28, 4, false),
+        ("EMOVA-72B", 8192, 29568, 80, 64, 8, false),
+    ];
 
-    [Theory]
-    [MemberData(nameof(Models))]
-    public void EveryNameAndShapeIsThatOfTheReference(string name, int hidden, int intermediate, int layers, int heads, int keyValueHeads, bool tied)
+    public static TheoryData<string> Cases => Fixtures.Cases("release_shapes");
+
+    [Theory(SkipTestWithoutData = true)]
+    [MemberData(nameof(Cases))]
+    public void EveryNameAndShapeIsThatOfTheReference(string shapes)
+    {
+        foreach ((string name, int hidden, int intermediate, int layers, int heads, int keyValueHeads, bool isTied) in Models)
+            Check(shapes, name, hidden, intermediate, layers, heads, keyValueHeads, isTied);
+    }
+
+    private static void Check(string shapes, string name, int hidden, int intermediate, int layers, int heads, int keyValueHeads, bool tied)
     {
         Dictionary<string, string> expected = ExpectedLanguage(hidden, intermediate, layers, keyValueHeads * 128, tied);
-        using JsonDocument tower = JsonDocument.Parse(File.ReadAllText(Fixtures.File("release_shapes", "qwen2vit_default_state_dict.json")));
+        using JsonDocument tower = JsonDocument.Parse(File.ReadAllText(Fixtures.File(shapes, "qwen2vit_default_state_dict.json")));
         foreach (JsonProperty entry in tower.RootElement.EnumerateObject())
             expected["model.vision_tower.vision_tower." + entry.Name] = $"[{string.Join(", ", entry.Value[1].EnumerateArray())}]";
         expected["model.mm_projector.0.weight"] = $"[{hidden}, 3584]";

@@ -7,6 +7,7 @@ using Xunit;
 
 namespace Emova.Tests.Models;
 
+[Trait("Category", "Golden")]
 public class ImageSpliceTests
 {
     public static TheoryData<string> Cases => Fixtures.Cases("splice");

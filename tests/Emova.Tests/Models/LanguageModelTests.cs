@@ -453,7 +453,7 @@ public class LanguageModelTests
     }
 
     /// <summary>Mean cross entropy of each position's scores against the next label; labels below 0 are not scored.</summary>
-    private static float Loss(float[] logits, int[][] labels)
+    internal static float Loss(float[] logits, int[][] labels)
     {
         int vocabulary = logits.Length / labels.Sum(row => row.Length), start = 0, count = 0;
         double sum = 0;

@@ -5,6 +5,7 @@ using Xunit;
 
 namespace Emova.Tests.Models;
 
+[Trait("Category", "Golden")]
 public class ProjectorTests
 {
     private const double Tolerance = 5e-5;

@@ -8,6 +8,7 @@ using Xunit;
 namespace Emova.Tests.Models;
 
 /// <summary>InternViT, CLIP and SigLIP against the reference, every stage in the order it is computed.</summary>
+[Trait("Category", "Golden")]
 public class TileEncoderTests
 {
     private const double Tolerance = 5e-5;

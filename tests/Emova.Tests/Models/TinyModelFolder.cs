@@ -14,7 +14,8 @@ internal sealed class TinyModelFolder : IDisposable
         JsonObject language = Section(fixture, "language_model"), vision = Section(fixture, "vision");
         foreach (var (key, value) in Section(fixture, "mm_vision_tower"))
             vision[key] = value!.DeepClone();
-        language["model_type"] = originFormat ? "emova_qwen2" : "qwen2";
+        string type = ((string?)language["model_type"] ?? "qwen2").Replace("emova_", "", StringComparison.Ordinal);
+        language["model_type"] = originFormat ? "emova_" + type.Replace("deepseek_v2", "deepseekv2", StringComparison.Ordinal) : type;
         JsonObject config = originFormat ? language : new JsonObject { ["text_config"] = language };
         config[originFormat ? "mm_vision_tower" : "vision_config"] = vision;
         config[originFormat ? "mm_projector" : "mm_projector_config"] = Section(fixture, "mm_projector");

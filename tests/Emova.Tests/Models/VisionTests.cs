@@ -6,6 +6,7 @@ using Xunit;
 
 namespace Emova.Tests.Models;
 
+[Trait("Category", "Golden")]
 public class VisionTests
 {
     private const double Tolerance = 5e-5;

@@ -43,6 +43,29 @@ public sealed class AttentionKernelTests
         }
     }
 
+    [Theory]
+    [InlineData(64, 32, 13)]
+    [InlineData(48, 40, 8)]
+    [InlineData(20, 10, 9)]
+    [InlineData(192, 128, 5)]
+    [InlineData(64, 64, 1)]
+    public void ValuesOfAnotherWidthAreThoseOfPaddedValues(int headDim, int valueDim, int queries)
+    {
+        Random random = new(headDim);
+        const int heads = 3, first = 6, guard = 64;
+        int keys = first + queries, width = heads * headDim, valueWidth = heads * valueDim;
+        float[] q = Values(random, queries * width), k = Values(random, keys * width), v = Values(random, keys * valueWidth), padded = new float[keys * width];
+        for (int head = 0; head < keys * heads; head++)
+            v.AsSpan(head * valueDim, valueDim).CopyTo(padded.AsSpan(head * headDim));
+        float[] y = new float[queries * valueWidth + guard], expected = new float[queries * width];
+        y.AsSpan(^guard..).Fill(7);
+        AttentionKernel.Causal(q, width, k, width, v, valueWidth, y.AsSpan(..^guard), valueWidth, queries, first, heads, heads, headDim, 0.2f, valueDim: valueDim);
+        AttentionKernel.Causal(q, width, k, width, padded, width, expected, width, queries, first, heads, heads, headDim, 0.2f);
+        for (int head = 0; head < queries * heads; head++)
+            Assert.Equal(expected.AsSpan(head * headDim, valueDim), y.AsSpan(head * valueDim, valueDim));
+        Assert.All(y[^guard..], value => Assert.Equal(7, value));
+    }
+
     [Fact]
     public void SegmentsDoNotSeeEachOther()
     {
