@@ -54,6 +54,12 @@ public sealed record LanguageSettings : LoopSettings
     /// <summary>Drawings of each picture; all but the first are in changed colors.</summary>
     public int PictureVariants { get; set; } = 2;
 
+    /// <summary>
+    /// Part of the captions that list everything on a crowded picture composed anew, as the stage `language` tells pictures in words: up
+    /// to eight names per picture instead of one or two.
+    /// </summary>
+    public double CrowdedCaptions { get; set; }
+
     /// <summary>Validation samples per task.</summary>
     public int ValidationSamples { get; set; } = 64;
 

@@ -17,6 +17,9 @@ namespace Emova.Training.Stages.Language;
 /// <param name="frozen">whether the encoder stays as it is</param>
 public sealed class PictureFeatures(OmniModel model, ScenePictures pictures, int seed, bool frozen)
 {
+    /// <summary>Drawings kept, 25 kB each; when there are more, all are forgotten.</summary>
+    private const int Capacity = 100_000;
+
     private readonly Dictionary<(Scene Scene, int Variant), float[]> _known = new(new ByReference());
 
     /// <summary>Encoder output of several pictures, one after the other: (sum of their cells, D).</summary>
@@ -25,6 +28,11 @@ public sealed class PictureFeatures(OmniModel model, ScenePictures pictures, int
         if (!frozen)
         {
             return Encode(wanted);
+        }
+
+        if (_known.Count > Capacity)
+        {
+            _known.Clear();
         }
 
         (Scene, int)[] missing = [.. wanted.Where(w => !_known.ContainsKey(w)).Distinct(new ByReference())];

@@ -42,6 +42,10 @@ public sealed class SampleFactory(TinyCorpus corpus, SpeechUnitsTable? units, Hu
         return Build(LanguageTask.Caption, messages, Plain, dialogue.Scene, Variant(random));
     }
 
+    /// <summary>A picture and the list of all that is on it.</summary>
+    public TrainingSample Inventory(Scene scene, Random random) => Build(
+        LanguageTask.Caption, Ask(ImagePlaceholder.Text, SceneDescription.Of(scene)), Plain, scene, Variant(random));
+
     /// <summary>A typed conversation with the picture itself.</summary>
     public TrainingSample Picture(Dialogue dialogue, Random random) =>
         Build(LanguageTask.Picture, Messages(dialogue, (turn, first) => Illustrated(dialogue, first, turn.User.Text)), Chat, dialogue.Scene, Variant(random));

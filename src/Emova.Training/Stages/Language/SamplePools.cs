@@ -1,4 +1,5 @@
 using Emova.Training.Data;
+using Emova.Training.Stages.Vision;
 
 namespace Emova.Training.Stages.Language;
 
@@ -12,8 +13,10 @@ public static class SamplePools
     /// <param name="factory">builds samples of the split</param>
     /// <param name="split">train, validation or test</param>
     /// <param name="maxSamples">entries per task, 0 = all</param>
+    /// <param name="crowdedCaptions">see <see cref="LanguageSettings.CrowdedCaptions"/></param>
     public static Dictionary<LanguageTask, Func<Random, TrainingSample>> Create(
-        IEnumerable<LanguageTask> tasks, TinyCorpus corpus, SpeechUnitsTable? units, SampleFactory factory, string split, int maxSamples = 0)
+        IEnumerable<LanguageTask> tasks, TinyCorpus corpus, SpeechUnitsTable? units, SampleFactory factory, string split, int maxSamples = 0,
+        double crowdedCaptions = 0)
     {
         Dictionary<LanguageTask, Func<Random, TrainingSample>> pools = [];
         foreach (LanguageTask task in tasks)
@@ -28,7 +31,9 @@ public static class SamplePools
                     Add(task, Typed(), (d, _) => factory.Conversation(d));
                     break;
                 case LanguageTask.Caption:
-                    Add(task, corpus.Dialogues(split).Where(IsCaption), factory.Caption);
+                    CrowdedScenes? crowds = crowdedCaptions > 0 ? new([.. corpus.Dialogues(split).Where(d => d.Scene is not null).Select(d => d.Scene!)]) : null;
+                    Add(task, corpus.Dialogues(split).Where(IsCaption), (d, random) =>
+                        crowds is not null && random.NextDouble() < crowdedCaptions ? factory.Inventory(crowds.Compose(random), random) : factory.Caption(d, random));
                     break;
                 case LanguageTask.Picture:
                     Add(task, Typed().Where(d => d.Scene is not null), factory.Picture);
