@@ -109,6 +109,15 @@ public sealed class WeightLoader
     /// </summary>
     public LinearWeight GetLinear(string name, int outputs, int inputs, bool bias = true) => GetFusedLinear(inputs, bias, (name, outputs));
 
+    /// <summary>Packs a convolution's weight that was read and perhaps rearranged.</summary>
+    /// <param name="weight">(outputs, inputs, kernel).</param>
+    /// <param name="outputs">Output channels.</param>
+    /// <param name="inputs">Input channels.</param>
+    /// <param name="kernel">Taps.</param>
+    /// <param name="bias">One value per output, or empty for none.</param>
+    public ConvolutionWeight GetConvolution(ReadOnlySpan<float> weight, int outputs, int inputs, int kernel, ReadOnlySpan<float> bias) =>
+        index.IsListing ? index.NoConvolution : ConvolutionWeight.Pack(weight, outputs, inputs, kernel, bias);
+
     /// <summary>
     /// Like <see cref="GetLinear"/> for a convolution whose windows do not overlap, as one layer over the flattened window:
     /// <c>name.weight</c> (outputs, inputs, kernel...).
@@ -165,6 +174,9 @@ public sealed class WeightLoader
 
         return weight;
     }
+
+    /// <summary>Requires a tensor of this shape without reading it: the model does not use it, but a checkpoint without it is damaged.</summary>
+    public void Expect(string name, params ReadOnlySpan<long> shape) => TryFind(prefix + name, shape, out _, out _);
 
     /// <summary>Accepts a tensor, or everything below <c>name.</c>, without reading it (training-only buffers).</summary>
     public void Ignore(string name)
@@ -357,6 +369,9 @@ public sealed class WeightLoader
 
         /// <summary>Stands for every linear layer when listing.</summary>
         public LinearWeight Nothing { get; } = LinearWeight.Pack([0], 1, 1);
+
+        /// <summary>Stands for every convolution when listing.</summary>
+        public ConvolutionWeight NoConvolution { get; } = ConvolutionWeight.Pack([0], 1, 1, 1);
 
         /// <summary>What the checkpoint would call a tensor.</summary>
         public string StoredName(string name) => names?.ToStored(name) ?? name;

@@ -141,12 +141,28 @@ public sealed unsafe class LinearWeight
 
     private void MultiplyFloating(float* x, int rows, int rowStride, float* y, int yStride, bool isSmall, WorkerTeam team, VectorWidth width)
     {
+        PanelOperands operands = new()
+        {
+            Weight = memory.Pointer, Bias = Bias, X = x, Y = y, XStride = rowStride, YStride = yStride, Inputs = Inputs, Outputs = Outputs, Taps = 1,
+        };
+        RunFloating(operands, rows, isSmall, team, width);
+    }
+
+    /// <summary>A convolution whose taps are not neighbors: W is (outputs, taps * inputs), and the operands name the distances.</summary>
+    internal void Convolve(PanelOperands operands, int rows, WorkerTeam? team)
+    {
+        operands.Weight = memory.Pointer;
+        operands.Bias = Bias;
+        operands.Outputs = Outputs;
+        RunFloating(operands, rows, (long)rows * Outputs * Inputs < ParallelThreshold, team ?? WorkerTeam.Shared, VectorWidths.Best);
+        GC.KeepAlive(this);
+    }
+
+    private void RunFloating(in PanelOperands operands, int rows, bool isSmall, WorkerTeam team, VectorWidth width)
+    {
         FloatingBody body = new()
         {
-            Operands = new PanelOperands
-            {
-                Weight = memory.Pointer, Bias = Bias, X = x, Y = y, XStride = rowStride, YStride = yStride, Inputs = Inputs, Outputs = Outputs,
-            },
+            Operands = operands,
             Format = Format,
             Width = width,
             Rows = rows,

@@ -8,17 +8,25 @@ internal unsafe struct PanelOperands
     public byte* Weight;
     public float* Bias; // padded to a multiple of 32
     public float* X;
-    public float* Y;
+    public float* Y;            // null when only the activated result is wanted
     public nint XStride;
     public nint YStride;
-    public int Inputs;
+    public int Inputs;          // of one tap
     public int Outputs;
+    public int Taps;            // 1 but for convolutions
+    public nint TapStride;      // distance of the inputs of two taps
+    public float* Residual;     // added to the result when not null
+    public nint ResidualStride;
+    public float* Activated;    // receives max(y, slope * y) when not null
+    public nint ActivatedStride;
+    public float Slope;
 }
 
 /// <summary>
-/// y[r, n] = bias[n] + sum over k of x[r, k] * w[n, k], register-blocked over rows and pairs of column vectors. A column vector is
-/// <c>Count</c> outputs of one panel. Whatever tile an output falls into, it is one chain of fused multiply-adds over ascending k that
-/// starts from the bias: results do not depend on the blocking, and those of bfloat16 weights are those of the same values as floats.
+/// y[r, n] = bias[n] + sum over taps and k of x[r, tap, k] * w[n, tap, k], register-blocked over rows and pairs of column vectors. A
+/// column vector is <c>Count</c> outputs of one panel. Whatever tile an output falls into, it is one chain of fused multiply-adds over
+/// ascending tap and k that starts from the bias: results do not depend on the blocking, and those of bfloat16 weights are those of the
+/// same values as floats.
 /// </summary>
 /// <typeparam name="TLanes">The vector operations.</typeparam>
 /// <typeparam name="TVector">The vector.</typeparam>
@@ -60,34 +68,42 @@ internal static unsafe class PanelKernel<TLanes, TVector, TElement>
         TVector b0 = TLanes.Load(operands.Bias + First(pair)), b1 = TLanes.Load(operands.Bias + Second(pair));
         TVector s00 = b0, s10 = b0, s20 = b0, s30 = b0, s40 = b0, s50 = b0, s60 = b0, s70 = b0;
         TVector s01 = b1, s11 = b1, s21 = b1, s31 = b1, s41 = b1, s51 = b1, s61 = b1, s71 = b1;
-        nint inputs = operands.Inputs;
-        for (nint k = 0; k < inputs; k++)
+        nint inputs = operands.Inputs, tapStride = operands.TapStride;
+        for (int tap = 0; tap < operands.Taps; tap++)
         {
-            LoadPair(w0, w1, k, out TVector a, out TVector b);
-            TVector x = TLanes.Broadcast(x0[k]);
-            s00 = TLanes.MultiplyAdd(x, a, s00);
-            s01 = TLanes.MultiplyAdd(x, b, s01);
-            x = TLanes.Broadcast(x1[k]);
-            s10 = TLanes.MultiplyAdd(x, a, s10);
-            s11 = TLanes.MultiplyAdd(x, b, s11);
-            x = TLanes.Broadcast(x2[k]);
-            s20 = TLanes.MultiplyAdd(x, a, s20);
-            s21 = TLanes.MultiplyAdd(x, b, s21);
-            x = TLanes.Broadcast(x3[k]);
-            s30 = TLanes.MultiplyAdd(x, a, s30);
-            s31 = TLanes.MultiplyAdd(x, b, s31);
-            x = TLanes.Broadcast(x4[k]);
-            s40 = TLanes.MultiplyAdd(x, a, s40);
-            s41 = TLanes.MultiplyAdd(x, b, s41);
-            x = TLanes.Broadcast(x5[k]);
-            s50 = TLanes.MultiplyAdd(x, a, s50);
-            s51 = TLanes.MultiplyAdd(x, b, s51);
-            x = TLanes.Broadcast(x6[k]);
-            s60 = TLanes.MultiplyAdd(x, a, s60);
-            s61 = TLanes.MultiplyAdd(x, b, s61);
-            x = TLanes.Broadcast(x7[k]);
-            s70 = TLanes.MultiplyAdd(x, a, s70);
-            s71 = TLanes.MultiplyAdd(x, b, s71);
+            for (nint k = 0; k < inputs; k++)
+            {
+                LoadPair(w0, w1, k, out TVector a, out TVector b);
+                TVector x = TLanes.Broadcast(x0[k]);
+                s00 = TLanes.MultiplyAdd(x, a, s00);
+                s01 = TLanes.MultiplyAdd(x, b, s01);
+                x = TLanes.Broadcast(x1[k]);
+                s10 = TLanes.MultiplyAdd(x, a, s10);
+                s11 = TLanes.MultiplyAdd(x, b, s11);
+                x = TLanes.Broadcast(x2[k]);
+                s20 = TLanes.MultiplyAdd(x, a, s20);
+                s21 = TLanes.MultiplyAdd(x, b, s21);
+                x = TLanes.Broadcast(x3[k]);
+                s30 = TLanes.MultiplyAdd(x, a, s30);
+                s31 = TLanes.MultiplyAdd(x, b, s31);
+                x = TLanes.Broadcast(x4[k]);
+                s40 = TLanes.MultiplyAdd(x, a, s40);
+                s41 = TLanes.MultiplyAdd(x, b, s41);
+                x = TLanes.Broadcast(x5[k]);
+                s50 = TLanes.MultiplyAdd(x, a, s50);
+                s51 = TLanes.MultiplyAdd(x, b, s51);
+                x = TLanes.Broadcast(x6[k]);
+                s60 = TLanes.MultiplyAdd(x, a, s60);
+                s61 = TLanes.MultiplyAdd(x, b, s61);
+                x = TLanes.Broadcast(x7[k]);
+                s70 = TLanes.MultiplyAdd(x, a, s70);
+                s71 = TLanes.MultiplyAdd(x, b, s71);
+            }
+
+            x0 += tapStride; x1 += tapStride; x2 += tapStride; x3 += tapStride;
+            x4 += tapStride; x5 += tapStride; x6 += tapStride; x7 += tapStride;
+            w0 = NextTap(w0, inputs);
+            w1 = NextTap(w1, inputs);
         }
 
         Store(operands, row, pair, s00, s01);
@@ -109,22 +125,29 @@ internal static unsafe class PanelKernel<TLanes, TVector, TElement>
         float* x1 = x0 + stride, x2 = x0 + Math.Min(2, count - 1) * stride, x3 = x0 + Math.Min(3, count - 1) * stride;
         TVector b0 = TLanes.Load(operands.Bias + First(pair)), b1 = TLanes.Load(operands.Bias + Second(pair));
         TVector s00 = b0, s10 = b0, s20 = b0, s30 = b0, s01 = b1, s11 = b1, s21 = b1, s31 = b1;
-        nint inputs = operands.Inputs;
-        for (nint k = 0; k < inputs; k++)
+        nint inputs = operands.Inputs, tapStride = operands.TapStride;
+        for (int tap = 0; tap < operands.Taps; tap++)
         {
-            LoadPair(w0, w1, k, out TVector a, out TVector b);
-            TVector x = TLanes.Broadcast(x0[k]);
-            s00 = TLanes.MultiplyAdd(x, a, s00);
-            s01 = TLanes.MultiplyAdd(x, b, s01);
-            x = TLanes.Broadcast(x1[k]);
-            s10 = TLanes.MultiplyAdd(x, a, s10);
-            s11 = TLanes.MultiplyAdd(x, b, s11);
-            x = TLanes.Broadcast(x2[k]);
-            s20 = TLanes.MultiplyAdd(x, a, s20);
-            s21 = TLanes.MultiplyAdd(x, b, s21);
-            x = TLanes.Broadcast(x3[k]);
-            s30 = TLanes.MultiplyAdd(x, a, s30);
-            s31 = TLanes.MultiplyAdd(x, b, s31);
+            for (nint k = 0; k < inputs; k++)
+            {
+                LoadPair(w0, w1, k, out TVector a, out TVector b);
+                TVector x = TLanes.Broadcast(x0[k]);
+                s00 = TLanes.MultiplyAdd(x, a, s00);
+                s01 = TLanes.MultiplyAdd(x, b, s01);
+                x = TLanes.Broadcast(x1[k]);
+                s10 = TLanes.MultiplyAdd(x, a, s10);
+                s11 = TLanes.MultiplyAdd(x, b, s11);
+                x = TLanes.Broadcast(x2[k]);
+                s20 = TLanes.MultiplyAdd(x, a, s20);
+                s21 = TLanes.MultiplyAdd(x, b, s21);
+                x = TLanes.Broadcast(x3[k]);
+                s30 = TLanes.MultiplyAdd(x, a, s30);
+                s31 = TLanes.MultiplyAdd(x, b, s31);
+            }
+
+            x0 += tapStride; x1 += tapStride; x2 += tapStride; x3 += tapStride;
+            w0 = NextTap(w0, inputs);
+            w1 = NextTap(w1, inputs);
         }
 
         Store(operands, row, pair, s00, s01);
@@ -139,13 +162,20 @@ internal static unsafe class PanelKernel<TLanes, TVector, TElement>
         TElement* w0 = Column(operands, First(pair)), w1 = SecondColumn(operands, pair);
         float* x = operands.X + row * operands.XStride;
         TVector s0 = TLanes.Load(operands.Bias + First(pair)), s1 = TLanes.Load(operands.Bias + Second(pair));
-        nint inputs = operands.Inputs;
-        for (nint k = 0; k < inputs; k++)
+        nint inputs = operands.Inputs, tapStride = operands.TapStride;
+        for (int tap = 0; tap < operands.Taps; tap++)
         {
-            LoadPair(w0, w1, k, out TVector a, out TVector b);
-            TVector value = TLanes.Broadcast(x[k]);
-            s0 = TLanes.MultiplyAdd(value, a, s0);
-            s1 = TLanes.MultiplyAdd(value, b, s1);
+            for (nint k = 0; k < inputs; k++)
+            {
+                LoadPair(w0, w1, k, out TVector a, out TVector b);
+                TVector value = TLanes.Broadcast(x[k]);
+                s0 = TLanes.MultiplyAdd(value, a, s0);
+                s1 = TLanes.MultiplyAdd(value, b, s1);
+            }
+
+            x += tapStride;
+            w0 = NextTap(w0, inputs);
+            w1 = NextTap(w1, inputs);
         }
 
         Store(operands, row, pair, s0, s1);
@@ -165,9 +195,12 @@ internal static unsafe class PanelKernel<TLanes, TVector, TElement>
     {
         TElement* weight = (TElement*)operands.Weight;
         return typeof(TElement) == typeof(float)
-            ? weight + (nint)(output / GroupRows) * operands.Inputs * GroupRows + output % GroupRows
-            : weight + (nint)(output / (2 * GroupRows)) * operands.Inputs * 2 * GroupRows + output % GroupRows * 2;
+            ? weight + (nint)(output / GroupRows) * operands.Taps * operands.Inputs * GroupRows + output % GroupRows
+            : weight + (nint)(output / (2 * GroupRows)) * operands.Taps * operands.Inputs * 2 * GroupRows + output % GroupRows * 2;
     }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static TElement* NextTap(TElement* weight, nint inputs) => weight + inputs * GroupRows * (typeof(TElement) == typeof(float) ? 1 : 2);
 
     // The second column of the last pair may lie beyond the matrix: any memory will do, it is not stored.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -200,13 +233,34 @@ internal static unsafe class PanelKernel<TLanes, TVector, TElement>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Store(in PanelOperands operands, int row, int output, TVector value)
     {
-        float* target = operands.Y + row * operands.YStride + output;
-        if (output + TLanes.Count <= operands.Outputs)
+        int lanes = Math.Min(TLanes.Count, operands.Outputs - output);
+        if (operands.Residual != null) value = TLanes.Add(value, LoadLanes(operands.Residual + row * operands.ResidualStride + output, lanes));
+        if (operands.Y != null) StoreLanes(value, operands.Y + row * operands.YStride + output, lanes);
+        if (operands.Activated != null)
+        {
+            TVector activated = TLanes.Max(value, TLanes.Multiply(value, TLanes.Broadcast(operands.Slope)));
+            StoreLanes(activated, operands.Activated + row * operands.ActivatedStride + output, lanes);
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static TVector LoadLanes(float* source, int count)
+    {
+        if (count == TLanes.Count) return TLanes.Load(source);
+        TVector value = default;
+        for (int i = 0; i < count; i++) ((float*)&value)[i] = source[i];
+        return value;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void StoreLanes(TVector value, float* target, int count)
+    {
+        if (count == TLanes.Count)
         {
             TLanes.Store(value, target);
             return;
         }
 
-        for (int i = 0; i < operands.Outputs - output; i++) target[i] = ((float*)&value)[i];
+        for (int i = 0; i < count; i++) target[i] = ((float*)&value)[i];
     }
 }

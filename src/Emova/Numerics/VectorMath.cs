@@ -63,6 +63,21 @@ public static class VectorMath
     /// <summary>max(x, 0).</summary>
     public static void Relu(ReadOnlySpan<float> x, Span<float> y) => Map(x, y, default(ReluFunction));
 
+    /// <summary>max(x, slope * x), for a slope from 0 to 1.</summary>
+    public static void LeakyRelu(ReadOnlySpan<float> x, float slope, Span<float> y) => Map(x, y, new LeakyReluFunction(slope));
+
+    /// <summary>tanh x; absolute error below 5e-7.</summary>
+    public static void Tanh(ReadOnlySpan<float> x, Span<float> y) => Map(x, y, default(TanhFunction));
+
+    /// <summary>x * tanh(ln(1 + e^x)).</summary>
+    public static void Mish(ReadOnlySpan<float> x, Span<float> y) => Map(x, y, default(MishFunction));
+
+    /// <summary>tanh(filter[i]) / (1 + e^-gate[i]), WaveNet's gated unit.</summary>
+    public static void GatedTanh(ReadOnlySpan<float> filter, ReadOnlySpan<float> gate, Span<float> y) => Map<GatedTanhFunction>(filter, gate, y);
+
+    /// <summary>value[i] / (1 + e^-gate[i]), the gated linear unit.</summary>
+    public static void GatedLinear(ReadOnlySpan<float> value, ReadOnlySpan<float> gate, Span<float> y) => Map<GatedLinearFunction>(value, gate, y);
+
     /// <summary>x / (1 + e^-x).</summary>
     public static void SiLU(ReadOnlySpan<float> x, Span<float> y) => Map(x, y, default(SiLUFunction));
 
@@ -193,6 +208,15 @@ public static class VectorMath
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector256<float> Sigmoid(Vector256<float> x) => Vector256<float>.One / (Vector256<float>.One + Exp(-x));
 
+    // 1 - 2 / (e^2x + 1), from the magnitude so that both signs give the same digits.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector256<float> Tanh(Vector256<float> x)
+    {
+        Vector256<float> two = Vector256.Create(2f), magnitude = Vector256.Abs(x);
+        Vector256<float> tanh = Vector256<float>.One - two / (Exp(magnitude * two) + Vector256<float>.One);
+        return Vector256.ConditionalSelect(Vector256.LessThan(x, Vector256<float>.Zero), -tanh, tanh);
+    }
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector256<float> LoadPartial(ReadOnlySpan<float> source)
     {
@@ -291,6 +315,42 @@ public static class VectorMath
     {
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public Vector256<float> Apply(Vector256<float> x) => Vector256.Max(x, Vector256<float>.Zero);
+    }
+
+    private readonly struct LeakyReluFunction(float slope) : IUnaryFunction
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public Vector256<float> Apply(Vector256<float> x) => Vector256.Max(x, x * Vector256.Create(slope));
+    }
+
+    private readonly struct TanhFunction : IUnaryFunction
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public Vector256<float> Apply(Vector256<float> x) => Tanh(x);
+    }
+
+    private readonly struct MishFunction : IUnaryFunction
+    {
+        // With n = e^x (e^x + 2), tanh(ln(1 + e^x)) is n / (n + 2); above 20 it is 1.
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public Vector256<float> Apply(Vector256<float> x)
+        {
+            Vector256<float> two = Vector256.Create(2f), e = Exp(Vector256.Min(x, Vector256.Create(20f)));
+            Vector256<float> n = e * (e + two);
+            return x * (n / (n + two));
+        }
+    }
+
+    private readonly struct GatedTanhFunction : IBinaryFunction
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public static Vector256<float> Apply(Vector256<float> a, Vector256<float> b) => Tanh(a) * Sigmoid(b);
+    }
+
+    private readonly struct GatedLinearFunction : IBinaryFunction
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public static Vector256<float> Apply(Vector256<float> a, Vector256<float> b) => a * Sigmoid(b);
     }
 
     private readonly struct SiLUFunction : IUnaryFunction
