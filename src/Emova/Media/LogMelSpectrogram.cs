@@ -21,6 +21,8 @@ public sealed class LogMelSpectrogram
     /// <summary>Shortest input: the edges are mirrored over half a transform, which needs one sample more.</summary>
     public const int MinimumSamples = FftLength / 2 + 1;
 
+    // The deviation over the utterance needs two frames.
+    private const int MinimumValidSamples = Hop + 1;
     private const int WindowLength = 320;
     private const int Bins = FftLength / 2 + 1;
     private const int FrameMultiple = 16;
@@ -65,7 +67,7 @@ public sealed class LogMelSpectrogram
     public LogMelFeatures Compute(ReadOnlySpan<float> samples, int? validSamples = null)
     {
         int valid = validSamples ?? samples.Length;
-        if (valid < MinimumSamples || valid > samples.Length)
+        if (samples.Length < MinimumSamples || valid < MinimumValidSamples || valid > samples.Length)
             throw new EmovaException($"speech of {valid} samples is too short, at least {MinimumSamples} samples at {SampleRate} Hz are needed");
 
         int frames = samples.Length / Hop + 1, validFrames = (valid + Hop - 1) / Hop;

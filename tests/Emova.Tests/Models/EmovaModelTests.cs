@@ -45,7 +45,7 @@ public class EmovaModelTests
         Assert.Null(Load(folder).SpeechDecoder);
         JsonObject section = JsonSerializer.SerializeToNode(voice.Config, SnakeCase)!.AsObject();
         folder.AddPart("speech_decoder_config", section, "", voice.File);
-        SourceFilterVocoder decoder = Load(folder).SpeechDecoder!;
+        SourceFilterVocoder decoder = Assert.IsType<SourceFilterVocoder>(Load(folder).SpeechDecoder);
         Assert.Equal(voice.Config with { Levels = decoder.Config.Levels }, decoder.Config);
         int[] units = [5, 77, 4000];
         VoiceSettings settings = new([0.1f, -0.2f, 0.3f, 0, 1]);

@@ -71,7 +71,7 @@ internal sealed class RandomModelFolder : IDisposable
         LanguageModel.Load(config.Language, weights);
         ImageEncoder.Load(config.Vision!, config.Language.HiddenSize, weights.Push("model"));
         SpiralEncoder.Load(config.SpeechEncoder!, weights.Push("speech_encoder"));
-        SourceFilterVocoder.Load(config.SpeechDecoder!, weights.Push("speech_decoder"));
+        config.SpeechDecoder!.Load(weights.Push("speech_decoder"));
         return [.. weights.Missing.Distinct()];
     }
 

@@ -9,21 +9,25 @@ namespace Emova.Tests.Models;
 
 public sealed class SpiralEncoderTests
 {
-    [Fact]
-    public void StatesUnitsAndPhonesFromTheStoredFeaturesAreTheReference()
+    public static TheoryData<string> Cases => Fixtures.Cases("s2u");
+
+    [Theory(SkipTestWithoutData = true)]
+    [MemberData(nameof(Cases))]
+    public void StatesUnitsAndPhonesFromTheStoredFeaturesAreTheReference(string folder)
     {
-        using FixtureCase golden = Fixtures.Open("s2u_basic");
+        using FixtureCase golden = Fixtures.Open(folder);
         SpiralEncoder encoder = Load(golden);
         float[] stored = golden.Outputs.ReadFloat32("features");
         long[] featureLengths = golden.Outputs.ReadInt64("features_len"), unitLengths = golden.Outputs.ReadInt64("encoder_len");
+        int bands = encoder.Config.Features, dimensions = encoder.Quantizer.Dimensions;
         int rows = featureLengths.Length, frames = golden.ShapeOf("features")[2], phoneFrames = golden.ShapeOf("ctc_logits")[1];
         Dictionary<string, List<float>> activations = [];
         List<float> states = [], preQuant = [], bounded = [], codes = [], logits = [];
         List<long> digits = [], units = [];
         for (int b = 0; b < rows; b++)
         {
-            float[] data = Transposed(stored.AsSpan(b * 128 * frames, 128 * frames), 128, frames);
-            LogMelFeatures features = new(data, 128, frames, (int)featureLengths[b]);
+            float[] data = Transposed(stored.AsSpan(b * bands * frames, bands * frames), bands, frames);
+            LogMelFeatures features = new(data, bands, frames, (int)featureLengths[b]);
             float[] rowStates = encoder.EncodeStates(features, (name, values) =>
             {
                 if (!activations.TryGetValue(name, out List<float>? list)) activations[name] = list = [];
@@ -35,11 +39,11 @@ public sealed class SpiralEncoderTests
             preQuant.AddRange(z);
             int[] rowUnits = encoder.Units(rowStates);
             units.AddRange(rowUnits.Select(u => (long)u));
-            for (int i = 0; i < z.Length; i++) bounded.Add(encoder.Quantizer.Bound(i % 4, z[i]));
+            for (int i = 0; i < z.Length; i++) bounded.Add(encoder.Quantizer.Bound(i % dimensions, z[i]));
             foreach (int unit in rowUnits)
             {
-                int[] unitDigits = new int[4];
-                float[] unitCodes = new float[4];
+                int[] unitDigits = new int[dimensions];
+                float[] unitCodes = new float[dimensions];
                 encoder.Quantizer.Digits(unit, unitDigits);
                 encoder.Quantizer.Codes(unit, unitCodes);
                 digits.AddRange(unitDigits.Select(d => (long)d));
@@ -50,7 +54,7 @@ public sealed class SpiralEncoderTests
         }
 
         foreach ((string name, List<float> values) in activations) golden.AssertClose($"act.{name}", values.ToArray(), 5e-5);
-        Assert.Equal(7, activations.Count);
+        Assert.Equal(encoder.Config.Blocks.Sum(block => block.Filters.Count + 1), activations.Count);
         golden.AssertClose("encoder_out", states.ToArray(), 5e-5);
         golden.AssertClose("pre_quant", preQuant.ToArray(), 5e-5);
         golden.AssertClose("fsq_bounded", bounded.ToArray(), 2e-4);
@@ -75,15 +79,22 @@ public sealed class SpiralEncoderTests
         // Transformer outputs are stored (B, T, C), the convolutions' outputs (B, C, T).
         int? Channels(string name)
         {
-            int[] shape = golden.ShapeOf($"act.{name}");
-            return name is "block_modules.3" or "block_modules.6" ? null : shape[1];
+            int module = int.Parse(name.Split('.')[1]), transformer = -1;
+            foreach (SpiralBlockConfig block in encoder.Config.Blocks)
+            {
+                transformer += block.Filters.Count + 1;
+                if (module == transformer) return null;
+            }
+
+            return golden.ShapeOf($"act.{name}")[1];
         }
     }
 
-    [Fact]
-    public void FilesBecomeTheReferencesUnitsAndText()
+    [Theory(SkipTestWithoutData = true)]
+    [MemberData(nameof(Cases))]
+    public void FilesBecomeTheReferencesUnitsAndText(string folder)
     {
-        using FixtureCase golden = Fixtures.Open("s2u_basic");
+        using FixtureCase golden = Fixtures.Open(folder);
         using JsonDocument units = JsonDocument.Parse(File.ReadAllText(golden.PathOf("units.json")));
         SpiralEncoder encoder = Load(golden);
         JsonElement.ArrayEnumerator files = units.RootElement.GetProperty("files").EnumerateArray();
@@ -117,8 +128,55 @@ public sealed class SpiralEncoderTests
             Assert.Equal(row.Length, runs.Sum());
             string text = units.RootElement.GetProperty("reduced_as_tokens")[b].GetString()!;
             Assert.Equal(text, SpeechUnits.ToText(collapsed));
-            Assert.Equal(collapsed, SpeechUnits.Parse(text));
+            Assert.Equal(collapsed, SpeechUnits.Parse(text, encoder.Quantizer.CodebookSize));
         }
+    }
+
+    [Theory]
+    [InlineData(24, 1)]
+    [InlineData(25, 2)]
+    public void StrideTwoPadsByTheParityOfTheChannels(int channels, int padLeft)
+    {
+        const int frames = 16, outputs = 3;
+        Random random = new(channels);
+        float[] weight = [.. Enumerable.Range(0, outputs * channels * 5).Select(_ => random.NextSingle() - 0.5f)], bias = [0.1f, 0.2f, 0.3f];
+        using TemporaryFolder folder = new();
+        SafetensorsWriter.Write(folder["w.safetensors"], [TensorData.F32("weight", [outputs, channels, 5], weight), TensorData.F32("bias", [outputs], bias)]);
+        using SafetensorsFile file = SafetensorsFile.Open(folder["w.safetensors"]);
+        TimeConvolution convolution = TimeConvolution.Load(new WeightLoader(file), channels, outputs, 5, stride: 2);
+        float[] x = [.. Enumerable.Range(0, frames * channels).Select(_ => random.NextSingle() - 0.5f)];
+        const int valid = 13;
+        float[] y = convolution.Forward(x, frames, valid);
+        Assert.Equal(frames / 2, convolution.OutputLength(frames));
+        Assert.Equal(frames / 2 * outputs, y.Length);
+        for (int t = 0; t < frames / 2; t++)
+        {
+            for (int o = 0; o < outputs; o++)
+            {
+                double sum = bias[o];
+                for (int k = 0; k < 5; k++)
+                {
+                    int source = 2 * t + k - padLeft;
+                    for (int c = 0; c < channels && source >= 0 && source < valid; c++) sum += (double)weight[(o * channels + c) * 5 + k] * x[source * channels + c];
+                }
+
+                Assert.Equal(sum, y[t * outputs + o], 1e-4);
+            }
+        }
+    }
+
+    [Fact]
+    public void AShortRowOfAPaddedBatchIsEncodedAndTooLittleAudioIsRefused()
+    {
+        using FixtureCase golden = Fixtures.Open("s2u_basic");
+        SpiralEncoder encoder = Load(golden);
+        float[] padded = [.. Noise(200), .. new float[400]];
+        LogMelFeatures features = encoder.Features(padded, 200);
+        Assert.Equal(2, features.ValidFrames);
+        Assert.Equal(1, encoder.UnitCount(features));
+        Assert.All(encoder.EncodeStates(features), value => Assert.True(float.IsFinite(value)));
+        foreach ((float[] samples, int valid) in ((float[], int)[])[([0.5f], 1), (Noise(256), 256), ([], 0), (padded, 160), (padded, 601)])
+            Assert.Throws<EmovaException>(() => encoder.Features(samples, valid));
     }
 
     [Theory]

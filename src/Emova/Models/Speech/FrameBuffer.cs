@@ -6,6 +6,9 @@ internal sealed class FrameBuffer(int width)
     private float[] data = new float[16 * width];
     private int first;
 
+    /// <summary>Values of a frame.</summary>
+    public int Width => width;
+
     /// <summary>Frames held.</summary>
     public int Count { get; private set; }
 

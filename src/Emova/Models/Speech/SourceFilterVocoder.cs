@@ -11,7 +11,7 @@ namespace Emova.Models.Speech;
 /// streamed while units still arrive, and streamed samples are exactly those of the whole.
 /// Weights are read only; every session has its own state.
 /// </summary>
-public sealed class SourceFilterVocoder
+public sealed class SourceFilterVocoder : ISpeechDecoder
 {
     /// <summary>Samples per second of the output.</summary>
     public const int SampleRate = SourceFilterSynthesis.SampleRate;
@@ -44,6 +44,12 @@ public sealed class SourceFilterVocoder
 
     /// <summary>The dimensions.</summary>
     public VocoderConfig Config { get; }
+
+    int ISpeechDecoder.SampleRate => SampleRate;
+
+    int ISpeechDecoder.StyleDim => Config.StyleDim;
+
+    int ISpeechDecoder.UnitCount => Units.CodebookSize;
 
     /// <summary>The digits of units.</summary>
     internal FiniteScalarQuantizer Units { get; }
@@ -87,6 +93,8 @@ public sealed class SourceFilterVocoder
     /// <param name="seed">Seed of the noise in unvoiced sounds.</param>
     /// <exception cref="EmovaException">A setting is out of range.</exception>
     public VocoderSession StartSession(VoiceSettings voice, ulong seed = 0) => new(this, voice, seed);
+
+    ISpeechSession ISpeechDecoder.StartSession(VoiceSettings voice, ulong seed) => StartSession(voice, seed);
 
     /// <summary>Speaks units with some predictions replaced by given values, as in training.</summary>
     /// <param name="units">Units without repetitions.</param>

@@ -21,6 +21,20 @@ public sealed record SpiralConfig
     /// <summary>Convolution and transformer blocks; the first one reduces the frame rate by 2 with every convolution but its last.</summary>
     public required IReadOnlyList<SpiralBlockConfig> Blocks { get; init; }
 
+    /// <summary>Dimensions of the published encoder (<c>40ms_multilingual_8888</c>).</summary>
+    public static SpiralConfig Released { get; } = new()
+    {
+        Features = 128,
+        Levels = [8, 8, 8, 8],
+        DecoderFilters = 512,
+        LabelCount = 240,
+        Blocks =
+        [
+            new SpiralBlockConfig { Filters = [384, 512, 512], PositionKernel = 128, PositionGroups = 16, Layers = 2, IntermediateSize = 2048, Heads = 8 },
+            new SpiralBlockConfig { Filters = [1536, 768], PositionKernel = 128, PositionGroups = 16, Layers = 10, IntermediateSize = 3072, Heads = 12 },
+        ],
+    };
+
     /// <summary>Reads the section <c>speech_encoder_config</c> (keys features, levels, dec_filters, n_labels, blocks).</summary>
     /// <exception cref="EmovaException">A value is missing or out of range.</exception>
     public static SpiralConfig Read(ConfigSection section)

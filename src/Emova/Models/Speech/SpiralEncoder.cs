@@ -22,7 +22,7 @@ public sealed class SpiralEncoder
     private readonly TimeConvolution[] phoneConvolutions;
     private readonly TimeConvolution? phoneOutput;
 
-    private SpiralEncoder(SpiralConfig config, WeightLoader weights)
+    private SpiralEncoder(SpiralConfig config, WeightLoader weights, bool needsPhoneHead)
     {
         Config = config;
         WeightLoader encoder = weights.Push("encoder");
@@ -57,7 +57,7 @@ public sealed class SpiralEncoder
         weights.Ignore("quantizer");
 
         phoneConvolutions = [];
-        if (!weights.ContainsAny("decoder")) return;
+        if (!needsPhoneHead && !weights.ContainsAny("decoder")) return;
         WeightLoader head = weights.Push("decoder");
         phoneConvolutions = [.. Enumerable.Range(0, PhoneHeadConvolutions).Select(i => TimeConvolution.Load(
             head.Push($"conv_layers.{i}.conv.conv"), i == 0 ? Quantizer.Dimensions : config.DecoderFilters, config.DecoderFilters, Kernel, stride: 1))];
@@ -79,7 +79,8 @@ public sealed class SpiralEncoder
     /// <summary>Reads the weights; the caller reports differences with <see cref="WeightLoader.Finish"/>.</summary>
     /// <param name="config">The dimensions.</param>
     /// <param name="weights">Positioned at the encoder's names (<c>speech_encoder</c> in a model folder).</param>
-    public static SpiralEncoder Load(SpiralConfig config, WeightLoader weights) => new(config, weights);
+    /// <param name="needsPhoneHead">Whether a checkpoint without the phone head is incomplete.</param>
+    public static SpiralEncoder Load(SpiralConfig config, WeightLoader weights, bool needsPhoneHead = false) => new(config, weights, needsPhoneHead);
 
     /// <summary>The units of an utterance, 25 per second, repetitions included.</summary>
     /// <param name="samples">16 kHz mono samples, at least <see cref="LogMelSpectrogram.MinimumSamples"/>.</param>
@@ -216,7 +217,7 @@ public sealed class SpiralEncoder
     /// <summary>GELU of a grouped convolution over 2.5 s or so of context: tells a frame where it is.</summary>
     private sealed class PositionConvolution
     {
-        private readonly LinearWeight[] groups; // per group (C / G, kernel * C / G)
+        private readonly ConvolutionWeight[] groups; // of C / G channels each
         private readonly int kernel;
         private readonly int width;
 
@@ -235,9 +236,8 @@ public sealed class SpiralEncoder
                 for (int i = k; i < direction.Length; i += kernel) direction[i] *= scale;
             }
 
-            groups = [.. Enumerable.Range(0, config.PositionGroups).Select(g => LinearWeight.Pack(
-                TimeConvolution.WindowMajor(direction.AsSpan(g * groupSize, groupSize), groupWidth, groupWidth, kernel),
-                groupWidth, kernel * groupWidth, bias.AsSpan(g * groupWidth, groupWidth)))];
+            groups = [.. Enumerable.Range(0, config.PositionGroups).Select(g => weights.GetConvolution(
+                direction.AsSpan(g * groupSize, groupSize), groupWidth, groupWidth, kernel, bias.AsSpan(g * groupWidth, groupWidth)))];
         }
 
         public float[] Forward(ReadOnlySpan<float> x, int frames)
@@ -249,7 +249,7 @@ public sealed class SpiralEncoder
                 for (int t = 0; t < frames; t++)
                     x.Slice(t * width + g * groupWidth, groupWidth).CopyTo(padded.AsSpan((t + kernel / 2) * groupWidth));
                 // An even kernel gives one output more than there are frames; the last is dropped.
-                groups[g].Multiply(padded, frames, groupWidth, y.AsSpan(g * groupWidth), width);
+                groups[g].Convolve(padded, frames, groupWidth, groupWidth, y.AsSpan(g * groupWidth), width);
             }
 
             VectorMath.Gelu(y, y);

@@ -3,17 +3,17 @@ using Emova.Numerics;
 
 namespace Emova.Models.Speech;
 
-/// <summary>Convolution over time of (T, C) data: one matrix product over overlapping windows.</summary>
+/// <summary>The speech encoder's convolution over time of (T, C) data, with the reference's padding.</summary>
 internal sealed class TimeConvolution
 {
-    private readonly LinearWeight weight; // (outputs, kernel * inputs), the window's frames one after the other
+    private readonly ConvolutionWeight weight;
     private readonly int kernel;
     private readonly int stride;
     private readonly int inputs;
     private readonly int padLeft;
     private readonly int padRight;
 
-    private TimeConvolution(LinearWeight weight, int kernel, int stride, int inputs, int padLeft, int padRight) =>
+    private TimeConvolution(ConvolutionWeight weight, int kernel, int stride, int inputs, int padLeft, int padRight) =>
         (this.weight, this.kernel, this.stride, this.inputs, this.padLeft, this.padRight) = (weight, kernel, stride, inputs, padLeft, padRight);
 
     public int Outputs => weight.Outputs;
@@ -21,8 +21,7 @@ internal sealed class TimeConvolution
     /// <summary>Reads <c>weight</c> (outputs, inputs, kernel) and <c>bias</c>, with the reference's "same" padding.</summary>
     public static TimeConvolution Load(WeightLoader weights, int inputs, int outputs, int kernel, int stride)
     {
-        float[] stored = weights.Get("weight", outputs, inputs, kernel);
-        LinearWeight packed = LinearWeight.Pack(WindowMajor(stored, outputs, inputs, kernel), outputs, kernel * inputs, weights.Get("bias", outputs));
+        ConvolutionWeight packed = weights.GetConvolution(weights.Get("weight", outputs, inputs, kernel), outputs, inputs, kernel, weights.Get("bias", outputs));
         int padLeft = kernel / 2;
         // The reference imitates TensorFlow's padding, which depends on the parity of the length, but looks at the channels.
         if (stride == 2 && inputs % 2 == 0) padLeft -= 1;
@@ -39,13 +38,13 @@ internal sealed class TimeConvolution
         float[] y = new float[length * Outputs];
         if (kernel == 1)
         {
-            weight.Multiply(x, length, inputs, y, Outputs);
+            weight.Convolve(x, length, inputs, inputs, y, Outputs);
             return y;
         }
 
         float[] padded = new float[(frames + padLeft + padRight) * inputs];
         x[..(valid * inputs)].CopyTo(padded.AsSpan(padLeft * inputs));
-        weight.Multiply(padded, length, stride * inputs, y, Outputs);
+        weight.Convolve(padded, length, stride * inputs, inputs, y, Outputs);
         return y;
     }
 

@@ -3,7 +3,7 @@ using Emova.Checkpoints;
 namespace Emova.Models.Speech;
 
 /// <summary>Dimensions of a <see cref="SourceFilterVocoder"/>.</summary>
-public sealed record VocoderConfig
+public sealed record VocoderConfig : ISpeechDecoderConfig
 {
     /// <summary>Levels of the unit quantizer's components.</summary>
     public required IReadOnlyList<int> Levels { get; init; }
@@ -41,11 +41,14 @@ public sealed record VocoderConfig
     /// <summary>Frames of a unit at normal speed.</summary>
     public required int FramesPerUnit { get; init; }
 
+    /// <inheritdoc/>
+    public ISpeechDecoder Load(WeightLoader weights) => SourceFilterVocoder.Load(this, weights);
+
     /// <summary>Reads the section <c>speech_decoder_config</c>.</summary>
     /// <exception cref="EmovaException">A value is missing, out of range or not supported.</exception>
     public static VocoderConfig Read(ConfigSection section)
     {
-        section.Text("type", "SourceFilterVocoder", "SourceFilterVocoder");
+        section.Text("type", ISpeechDecoderConfig.SourceFilter, ISpeechDecoderConfig.SourceFilter);
         section.WholeNumber("sample_rate", SourceFilterSynthesis.SampleRate, SourceFilterSynthesis.SampleRate, SourceFilterSynthesis.SampleRate);
         section.WholeNumber("hop", SourceFilterSynthesis.Hop, SourceFilterSynthesis.Hop, SourceFilterSynthesis.Hop);
         section.WholeNumber("n_fft", SourceFilterSynthesis.FftLength, SourceFilterSynthesis.FftLength, SourceFilterSynthesis.FftLength);

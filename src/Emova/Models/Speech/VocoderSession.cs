@@ -6,7 +6,7 @@ namespace Emova.Models.Speech;
 /// Speech from units that arrive over time. Samples come out as soon as every unit they depend on is known; all samples
 /// of a session are bit for bit those of <see cref="SourceFilterVocoder.Synthesize"/> for the same units. Not thread-safe.
 /// </summary>
-public sealed class VocoderSession
+public sealed class VocoderSession : ISpeechSession
 {
     // Mean and spread by which the network sees log pitch and log energy.
     private const float LogPitchMean = 5f, LogPitchScale = 0.5f;
@@ -105,6 +105,8 @@ public sealed class VocoderSession
         flushed = true;
         return Advance([], last: true);
     }
+
+    IEnumerable<float[]> ISpeechSession.Finish() => [Flush()];
 
     private float[] Advance(ReadOnlySpan<int> units, bool last)
     {
