@@ -9,6 +9,11 @@ internal sealed class CommonOptions
 {
     public Option<string?> Model { get; } = new("--model", "-m") { Description = "Model folder, or a repository of the hub that was pulled. Default: $EMOVA_MODEL, else models/emova-tiny found upwards from here.", HelpName = "DIR" };
 
+    public Option<string?> SpeechTokenizer { get; } = new("--speech-tokenizer")
+    {
+        Description = "EMOVA's speech tokenizer, to hear and speak with. Default: $EMOVA_SPEECH_TOKENIZER, else the model's own.", HelpName = "DIR",
+    };
+
     public Option<bool> Json { get; } = new("--json") { Description = "Write JSON instead of text." };
 
     public Option<ulong> Seed { get; } = new("--seed") { Description = "Seed of sampling and of the voice's noise.", HelpName = "N" };
@@ -18,6 +23,7 @@ internal sealed class CommonOptions
     public void AddTo(Command command)
     {
         command.Options.Add(Model);
+        command.Options.Add(SpeechTokenizer);
         command.Options.Add(Json);
         command.Options.Add(Seed);
         command.Options.Add(Threads);
@@ -33,8 +39,19 @@ internal sealed class CommonOptions
     {
         ApplyThreads(parsed);
         string folder = ModelFolder(parsed);
-        return Terminal.WithStatus($"loading {folder}", () => Assistant.Load(folder));
+        return Terminal.WithStatus($"loading {folder}", () => Assistant.Load(folder, SpeechTokenizerFolder(parsed)));
     }
+
+    /// <summary>Applies --threads and loads only what hears and speaks; --model may be a speech tokenizer too.</summary>
+    public Models.Speech.SpeechTokenizer LoadSpeech(ParseResult parsed)
+    {
+        ApplyThreads(parsed);
+        string folder = SpeechTokenizerFolder(parsed) ?? ModelFolder(parsed);
+        return Terminal.WithStatus($"loading {folder}", () => Assistant.LoadSpeechTokenizer(folder));
+    }
+
+    private string? SpeechTokenizerFolder(ParseResult parsed) =>
+        parsed.GetValue(SpeechTokenizer) ?? (Environment.GetEnvironmentVariable("EMOVA_SPEECH_TOKENIZER") is { Length: > 0 } configured ? configured : null);
 
     public void ApplyThreads(ParseResult parsed)
     {

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Emova.Media;
 using Emova.Models.Speech;
 
 namespace Emova.Cli;
@@ -16,9 +17,13 @@ internal sealed class VoiceArguments
     private readonly Option<float> _pitchShift = new("--pitch-shift") { Description = "Semitones, -12 to 12.", HelpName = "X" };
     private readonly Option<string> _speed = new("--speed") { Description = "slow, normal, fast, or a factor from 0.5 to 2.", HelpName = "X", DefaultValueFactory = _ => "normal" };
 
+    private readonly Option<string?> _blend = new("--blend") { Description = "A second style to move towards; see --blend-amount.", HelpName = "STYLE" };
+    private readonly Option<float> _blendAmount = new("--blend-amount") { Description = "0 (the style) to 1 (the second style), up to 1.5.", HelpName = "X", DefaultValueFactory = _ => 0.5f };
+    private readonly Option<string?> _reference = new("--style-from") { Description = "Recording to sound like; needs a model with a style encoder.", HelpName = "WAV" };
+
     public void AddTo(Command command)
     {
-        foreach (Option option in (Option[])[_style, _gender, _strength, _pitchShift, _speed])
+        foreach (Option option in (Option[])[_style, _gender, _strength, _pitchShift, _speed, _blend, _blendAmount, _reference])
             command.Options.Add(option);
     }
 
@@ -29,6 +34,10 @@ internal sealed class VoiceArguments
             voice = VoiceOptions.Fixed(SpeechStyle.Parse(style)) with { Seed = voice.Seed };
         if (parsed.GetValue(_gender) is { } gender)
             voice = voice with { Gender = gender };
+        if (parsed.GetValue(_blend) is { } blend)
+            voice = voice with { BlendStyle = SpeechStyle.Parse(blend), BlendAmount = parsed.GetValue(_blendAmount) };
+        if (parsed.GetValue(_reference) is { } reference)
+            voice = voice with { Reference = WavFile.Read(reference) };
         return (voice with { Dials = new VoiceDials(parsed.GetValue(_strength), parsed.GetValue(_pitchShift), Speed(parsed.GetValue(_speed)!)) }).Validate();
     }
 

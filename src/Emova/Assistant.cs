@@ -13,12 +13,13 @@ namespace Emova;
 /// </summary>
 public sealed class Assistant
 {
-    /// <summary>Samples per second of the speech encoder's input and of generated audio.</summary>
-    public const int SampleRate = 16000;
+    /// <summary>Samples per second of the speech encoder's input; generated audio has the rate of the speech decoder.</summary>
+    public const int SampleRate = SpeechTokenizer.InputSampleRate;
 
     /// <summary>What <see cref="Describe"/> asks unless told otherwise.</summary>
     public const string DescribeQuestion = "what do you see";
 
+    private const string InnerSpeechTokenizer = "speech_tokenizer";
     private const int DefaultContextLength = 8192;
 
     private readonly bool _spokenText;
@@ -27,7 +28,7 @@ public sealed class Assistant
     private readonly Lazy<ReplyGrammar> _dialogueGrammar;
     private readonly Lazy<ReplyGrammar> _speechGrammar;
 
-    private Assistant(ModelFolder folder)
+    private Assistant(ModelFolder folder, SpeechTokenizer? speechTokenizer)
     {
         Tokenizer = HuggingFaceTokenizer.Load(folder.TokenizerPath);
         Template = ConversationTemplate.Get(EmovaConfig.Read(folder.Config).ConversationTemplate);
@@ -36,8 +37,10 @@ public sealed class Assistant
         int rows = Model.Language.Config.VocabSize;
         if (Tokenizer.VocabularySize > rows)
             throw new EmovaException($"{folder.TokenizerPath}: has token ids up to {Tokenizer.VocabularySize - 1}, but the model's vocab_size is {rows}");
-        Speech = (Model.SpeechEncoder?.Config.Levels ?? Model.SpeechDecoder?.Config.Levels) is { } levels ? new SpeechVocabulary(Tokenizer, [.. levels]) : null;
-        Styles = Model.SpeechDecoder is { } decoder ? StyleTable.Load(folder, decoder.Config.StyleDim) : null;
+        SpeechParts = speechTokenizer ?? new SpeechTokenizer(
+            Model.SpeechEncoder, Model.SpeechDecoder, Model.SpeechDecoder is { } decoder ? StyleTable.Load(folder, decoder.StyleDim) : null);
+        IReadOnlyList<int>? levels = SpeechParts.Encoder?.Config.Levels ?? (SpeechParts.Decoder as SourceFilterVocoder)?.Config.Levels;
+        Speech = levels is not null || SpeechParts.Decoder is not null ? new SpeechVocabulary(Tokenizer, [.. levels ?? []]) : null;
         _controlTexts = [.. Tokenizer.SpecialTokens.Append(ImagePlaceholder.Text).OrderByDescending(text => text.Length)];
         _textGrammar = new Lazy<ReplyGrammar>(() => ReplyGrammar.ForText(Tokenizer, Template.EndToken));
         _dialogueGrammar = new Lazy<ReplyGrammar>(() => ReplyGrammar.ForDialogue(Tokenizer, RequireSpeech(), Template.EndToken));
@@ -56,19 +59,40 @@ public sealed class Assistant
     /// <summary>The speech tokens; null for a model without speech.</summary>
     public SpeechVocabulary? Speech { get; }
 
+    /// <summary>What the model hears and speaks with: its own parts, or those of a speech tokenizer folder.</summary>
+    public SpeechTokenizer SpeechParts { get; }
+
     /// <summary>The voice styles; null for a model that cannot speak.</summary>
-    public StyleTable? Styles { get; }
+    public StyleTable? Styles => SpeechParts.Styles;
 
     internal ReplyGrammar TextGrammar => _textGrammar.Value;
 
     internal ReplyGrammar DialogueGrammar => _dialogueGrammar.Value;
 
     /// <summary>Loads a model folder.</summary>
+    /// <param name="folder">The model.</param>
+    /// <param name="speechTokenizer">
+    /// A folder to take the speech parts from: EMOVA's speech tokenizer repository. When null, the model's own parts, or else a folder
+    /// <c>speech_tokenizer</c> inside of the model's.
+    /// </param>
     /// <exception cref="EmovaException">Something in the folder is missing, damaged, or does not fit the rest.</exception>
-    public static Assistant Load(string folder)
+    public static Assistant Load(string folder, string? speechTokenizer = null)
     {
         using ModelFolder opened = ModelFolder.Open(folder);
-        return new Assistant(opened);
+        if (SpeechTokenizer.IsRepository(opened))
+            throw new EmovaException($"{folder}: this is a speech tokenizer without a language model; give it beside a model");
+        string inner = Path.Combine(folder, InnerSpeechTokenizer);
+        if (speechTokenizer is null && !opened.Config.Has("speech_decoder_config") && Directory.Exists(inner))
+            speechTokenizer = inner;
+        return new Assistant(opened, speechTokenizer is null ? null : LoadSpeechTokenizer(speechTokenizer));
+    }
+
+    /// <summary>Loads only what hears and speaks: a speech tokenizer folder, or the speech parts of a model folder.</summary>
+    /// <exception cref="EmovaException">Something in the folder is missing or damaged.</exception>
+    public static SpeechTokenizer LoadSpeechTokenizer(string folder)
+    {
+        using ModelFolder opened = ModelFolder.Open(folder);
+        return SpeechTokenizer.Load(opened);
     }
 
     /// <summary>Begins a conversation.</summary>
@@ -127,13 +151,7 @@ public sealed class Assistant
 
     /// <summary>Speech to units, 25 per second, repetitions included.</summary>
     /// <exception cref="EmovaException">The model has no speech encoder, or the audio is too short.</exception>
-    public int[] EncodeSpeech(AudioClip audio)
-    {
-        ArgumentNullException.ThrowIfNull(audio);
-        SpiralEncoder encoder = Model.SpeechEncoder ?? throw new EmovaException("this model has no speech encoder");
-        float[] samples = audio.SampleRate == SampleRate ? audio.Samples : Resampler.Resample(audio.Samples, audio.SampleRate, SampleRate);
-        return encoder.Encode(samples);
-    }
+    public int[] EncodeSpeech(AudioClip audio) => SpeechParts.Encode(audio);
 
     /// <summary>Units to speech. Repetitions count as one unit: the voice decides how long each lasts.</summary>
     /// <param name="units">Units, each below the quantizer's size.</param>
@@ -141,24 +159,8 @@ public sealed class Assistant
     /// <param name="onAudio">Called with each piece of audio as soon as it exists.</param>
     /// <param name="cancellationToken">Stops the work.</param>
     /// <exception cref="EmovaException">The model cannot speak, the style is unknown, or a unit does not exist.</exception>
-    public AudioClip DecodeUnits(IEnumerable<int> units, VoiceOptions? voice = null, Action<AudioClip>? onAudio = null, CancellationToken cancellationToken = default)
-    {
-        ArgumentNullException.ThrowIfNull(units);
-        List<float> samples = [];
-        (SpeechStreamer streamer, _) = StartVoice((voice ?? new VoiceOptions()).Validate(), null, null, piece =>
-        {
-            samples.AddRange(piece);
-            onAudio?.Invoke(new AudioClip(piece, SampleRate));
-        });
-        foreach (int unit in units)
-        {
-            cancellationToken.ThrowIfCancellationRequested();
-            streamer.Push(unit);
-        }
-
-        streamer.Finish();
-        return new AudioClip([.. samples], SampleRate);
-    }
+    public AudioClip DecodeUnits(IEnumerable<int> units, VoiceOptions? voice = null, Action<AudioClip>? onAudio = null, CancellationToken cancellationToken = default) =>
+        SpeechParts.Decode(units, voice, onAudio, cancellationToken);
 
     /// <summary>Positions a conversation may have.</summary>
     internal int ContextLength(int? wanted)
@@ -193,16 +195,6 @@ public sealed class Assistant
             if (speech.UnitOf(token) is >= 0 and int unit)
                 builder.TakeUnit(unit);
         }, cancellationToken);
-    }
-
-    internal (SpeechStreamer Streamer, string Style) StartVoice(VoiceOptions voice, string? emotion, string? pitch, Action<float[]> onAudio)
-    {
-        if (Model.SpeechDecoder is not { } decoder || Styles is null)
-            throw new EmovaException("this model has no speech decoder");
-        SpeechStyle style = voice.StyleFor(emotion, pitch);
-        if (!Styles.Names.Contains(style.VoiceName))
-            style = style with { Emotion = ReplyFormat.ToVoicedEmotion(style.Emotion) };
-        return (new SpeechStreamer(decoder, Styles.Resolve(style, voice.Dials), voice.Seed, onAudio), style.ToString());
     }
 
     internal static void RequireRoom(int promptLength, int tokensToFinish, int capacity)

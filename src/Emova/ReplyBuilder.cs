@@ -78,7 +78,7 @@ internal sealed class ReplyBuilder
         {
             string? emotion = _values.GetValueOrDefault(ReplyFormat.ResponseEmotion);
             string? pitch = _values.GetValueOrDefault(ReplyFormat.ResponsePitch);
-            (_streamer, Style) = _assistant.StartVoice(_voice, emotion, pitch, OnAudio);
+            (_streamer, Style) = _assistant.SpeechParts.StartVoice(_voice, emotion, pitch, OnAudio);
             if (emotion is not null && pitch is not null)
                 _onEvent?.Invoke(new ReplyEvent.AnswerMood(emotion, pitch, Style));
         }
@@ -100,7 +100,7 @@ internal sealed class ReplyBuilder
     public Reply Finish()
     {
         _streamer?.Finish();
-        AudioClip? audio = _streamer is null ? null : new AudioClip([.. _samples], Assistant.SampleRate);
+        AudioClip? audio = _streamer is null ? null : new AudioClip([.. _samples], _assistant.SpeechParts.SampleRate());
         Reply reply = new()
         {
             Heard = _values.GetValueOrDefault(ReplyFormat.UserText),
@@ -156,6 +156,6 @@ internal sealed class ReplyBuilder
     {
         _firstAudio ??= Stopwatch.GetElapsedTime(_start);
         _samples.AddRange(samples);
-        _onEvent?.Invoke(new ReplyEvent.AnswerAudio(new AudioClip(samples, Assistant.SampleRate)));
+        _onEvent?.Invoke(new ReplyEvent.AnswerAudio(new AudioClip(samples, _assistant.SpeechParts.SampleRate())));
     }
 }

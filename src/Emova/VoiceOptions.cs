@@ -1,3 +1,4 @@
+using Emova.Media;
 using Emova.Models.Speech;
 
 namespace Emova;
@@ -16,6 +17,15 @@ public sealed record VoiceOptions
 
     /// <summary>One of <see cref="SpeechStyle.Speeds"/>; multiplies with the speed of <see cref="Dials"/>.</summary>
     public string Speed { get; init; } = "normal";
+
+    /// <summary>A second style to move towards: a mood, pitch or voice between two; null for none.</summary>
+    public SpeechStyle? BlendStyle { get; init; }
+
+    /// <summary>How far to move from the style (0) to <see cref="BlendStyle"/> (1); up to 1.5 goes beyond it.</summary>
+    public float BlendAmount { get; init; } = 0.5f;
+
+    /// <summary>A recording to sound like, in the place of a style; needs a decoder with a style encoder.</summary>
+    public AudioClip? Reference { get; init; }
 
     /// <summary>Emotion strength, pitch shift and speed.</summary>
     public VoiceDials Dials { get; init; } = VoiceDials.Default;
@@ -42,6 +52,8 @@ public sealed record VoiceOptions
         RequireOneOf("emotion", Emotion, SpeechStyle.Emotions);
         RequireOneOf("pitch", Pitch, SpeechStyle.Pitches);
         RequireOneOf("speed", Speed, SpeechStyle.Speeds);
+        if (!(BlendAmount is >= 0 and <= 1.5f))
+            throw new EmovaException($"blend amount {BlendAmount} is out of range, allowed are 0 to 1.5");
         return this;
     }
 

@@ -60,7 +60,7 @@ public sealed class AssistantTests : IDisposable
         VoiceOptions voice = new() { Gender = "male", Seed = 3 };
         Reply reply = _assistant.StartConversation(Short with { Voice = voice }).Respond(new UserTurn { Audio = RandomModelFolder.Tone() });
         SpeechStyle style = SpeechStyle.Parse(reply.Style!);
-        VocoderOutput whole = _assistant.Model.SpeechDecoder!.Synthesize([.. reply.Units], _assistant.Styles!.Resolve(style), seed: 3);
+        VocoderOutput whole = ((SourceFilterVocoder)_assistant.Model.SpeechDecoder!).Synthesize([.. reply.Units], _assistant.Styles!.Resolve(style), seed: 3);
         Assert.Equal(whole.Samples, reply.Audio!.Samples);
         Assert.StartsWith("male-", reply.Style, StringComparison.Ordinal);
         Assert.Equal(whole.Samples, _assistant.DecodeUnits(reply.Units, VoiceOptions.Fixed(style) with { Seed = 3 }).Samples);

@@ -141,11 +141,12 @@ internal sealed class BenchRun(BenchOptions options, Action<string> onProgress, 
         whole += Write(model, plan, features, units);
         if (model.SpeechDecoder is { } decoder)
         {
-            VoiceSettings voice = new([.. Enumerable.Range(0, decoder.Config.StyleDim).Select(_ => 0.1f * (random.NextSingle() - 0.5f))]);
+            VoiceSettings voice = new([.. Enumerable.Range(0, decoder.StyleDim).Select(_ => 0.1f * (random.NextSingle() - 0.5f))]);
             int[] spoken = [.. Enumerable.Range(0, (int)(UnitRate * options.ReplySeconds)).Select(i => i * 97 % 4096)];
-            float[] audio = Time("units to speech", () => decoder.Synthesize(spoken, voice).Samples, out double seconds);
+            ISpeechSession session = decoder.StartSession(voice);
+            float[] audio = Time("units to speech", () => (float[])[.. session.Push(spoken), .. session.Finish().SelectMany(piece => piece)], out double seconds);
             whole += seconds;
-            double length = audio.Length / (double)Assistant.SampleRate;
+            double length = audio.Length / (double)decoder.SampleRate;
             Add("units to speech", seconds / length, "x", note: $"{spoken.Length} units, {length:0.0} s");
         }
 

@@ -27,7 +27,7 @@ internal static class DecodeCommand
             int[] units = Parse(words is ["-"] ? Console.In.ReadToEnd() : string.Join(' ', words));
             VoiceOptions options = voice.Apply(parsed, common.Conversation(parsed).Voice);
             using AudioOutput audio = AudioOutput.Create(parsed.GetValue(output)!);
-            AudioClip clip = common.Load(parsed).DecodeUnits(units, options, audio.Write, cancellation);
+            AudioClip clip = common.LoadSpeech(parsed).Decode(units, options, audio.Write, cancellation);
             if (common.IsJson(parsed))
                 Terminal.WriteJson(new { audio = audio.Path, seconds = clip.Duration.TotalSeconds, units = units.Length });
             else

@@ -22,8 +22,8 @@ internal static class EncodeCommand
         command.SetAction((parsed, _) =>
         {
             AudioClip clip = WavFile.Read(parsed.GetValue(file)!);
-            Assistant assistant = common.Load(parsed);
-            int[] units = InputFiles.Naming([parsed.GetValue(file)], () => assistant.EncodeSpeech(clip));
+            SpeechTokenizer speech = common.LoadSpeech(parsed);
+            int[] units = InputFiles.Naming([parsed.GetValue(file)], () => speech.Encode(clip));
             if (parsed.GetValue(collapse))
                 units = SpeechUnits.Collapse(units).Units;
             if (common.IsJson(parsed))

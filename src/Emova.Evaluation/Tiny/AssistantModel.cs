@@ -17,7 +17,7 @@ public sealed class AssistantModel : IEvaluatedModel
     {
         _assistant = assistant;
         _encoder = assistant.Model.SpeechEncoder ?? throw new EmovaException("eval tiny: this model has no speech encoder");
-        _vocoder = assistant.Model.SpeechDecoder ?? throw new EmovaException("eval tiny: this model has no speech decoder");
+        _vocoder = assistant.Model.SpeechDecoder as SourceFilterVocoder ?? throw new EmovaException("eval tiny: this model has no speech decoder of EMOVA-Tiny's kind");
         _styles = assistant.Styles ?? throw new EmovaException("eval tiny: this model has no voice styles");
     }
 

@@ -10,7 +10,7 @@ internal sealed class SpeechStreamer
 {
     private const int GroupSize = 6;
 
-    private readonly VocoderSession _session;
+    private readonly ISpeechSession _session;
     private readonly Action<float[]> _onAudio;
     private readonly int[] _group = new int[GroupSize];
     private int _count;
@@ -19,7 +19,7 @@ internal sealed class SpeechStreamer
     /// <param name="voice">Style and dials.</param>
     /// <param name="seed">Seed of the noise in the voice.</param>
     /// <param name="onAudio">Called with each piece of audio; never empty.</param>
-    public SpeechStreamer(SourceFilterVocoder vocoder, VoiceSettings voice, ulong seed, Action<float[]> onAudio)
+    public SpeechStreamer(ISpeechDecoder vocoder, VoiceSettings voice, ulong seed, Action<float[]> onAudio)
     {
         _session = vocoder.StartSession(voice, seed);
         _onAudio = onAudio;
@@ -36,7 +36,8 @@ internal sealed class SpeechStreamer
     public void Finish()
     {
         PushGroup();
-        Report(_session.Flush());
+        foreach (float[] piece in _session.Finish())
+            Report(piece);
     }
 
     private void PushGroup()

@@ -21,7 +21,7 @@ public sealed record EmovaConfig
     public SpiralConfig? SpeechEncoder { get; init; }
 
     /// <summary>Units to speech; null when the folder has no speech decoder.</summary>
-    public VocoderConfig? SpeechDecoder { get; init; }
+    public ISpeechDecoderConfig? SpeechDecoder { get; init; }
 
     /// <summary>
     /// Reads a configuration with one section per part (<c>text_config</c>, <c>vision_config</c>, ...), or of the origin format,
@@ -38,7 +38,7 @@ public sealed record EmovaConfig
             ConversationTemplate = config.Text("conversation_template", language.DefaultTemplate),
             Vision = Find(config, "vision_config", "mm_vision_tower") is { } vision ? VisionConfig.Read(config, vision, projector) : null,
             SpeechEncoder = Find(config, "speech_encoder_config") is { } encoder ? SpiralConfig.Read(encoder) : null,
-            SpeechDecoder = Find(config, "speech_decoder_config") is { } decoder ? VocoderConfig.Read(decoder) : null,
+            SpeechDecoder = Find(config, "speech_decoder_config") is { } decoder ? ISpeechDecoderConfig.Read(decoder) : null,
         };
     }
 

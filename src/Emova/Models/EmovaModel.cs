@@ -23,7 +23,7 @@ public sealed class EmovaModel
         if (dimensions.SpeechEncoder is { } encoder)
             SpeechEncoder = SpiralEncoder.Load(encoder, weights.Push("speech_encoder"));
         if (dimensions.SpeechDecoder is { } decoder)
-            SpeechDecoder = SourceFilterVocoder.Load(decoder, weights.Push("speech_decoder"));
+            SpeechDecoder = decoder.Load(weights.Push("speech_decoder"));
     }
 
     /// <summary>The language model.</summary>
@@ -36,7 +36,7 @@ public sealed class EmovaModel
     public SpiralEncoder? SpeechEncoder { get; }
 
     /// <summary>Units to speech; null for a model that cannot speak.</summary>
-    public SourceFilterVocoder? SpeechDecoder { get; }
+    public ISpeechDecoder? SpeechDecoder { get; }
 
     /// <summary>Loads all parts of a model.</summary>
     /// <param name="folder">The model folder; it may be closed afterwards.</param>
