@@ -62,8 +62,10 @@ internal sealed partial class LocalHub : IDisposable
             queue.Enqueue(fault);
     }
 
+#pragma warning disable CA5350 // the hub names small files as git does
     public static string HashOf(byte[] content, bool isLarge) => Convert.ToHexStringLower(
         isLarge ? SHA256.HashData(content) : SHA1.HashData([.. Encoding.ASCII.GetBytes($"blob {content.Length}\0"), .. content]));
+#pragma warning restore CA5350
 
     public void Dispose()
     {
