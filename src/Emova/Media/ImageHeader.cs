@@ -27,6 +27,8 @@ internal sealed record ImageHeader(string Format, int Width, int Height, int Ori
     /// <exception cref="FormatException">Data is missing or, for PNG, fails its checksums.</exception>
     public static void CheckComplete(ImageHeader header, byte[] bytes)
     {
+        if ((long)header.Width * header.Height > header.MaxPixelsPerByte * bytes.Length)
+            throw new FormatException($"truncated {header.Format} picture: {bytes.Length} bytes cannot hold {header.Width} x {header.Height} pixels");
         bool complete = header.Format switch
         {
             "PNG" => PngStructure.IsComplete(header, bytes),
@@ -37,6 +39,18 @@ internal sealed record ImageHeader(string Format, int Width, int Height, int Ori
         if (!complete)
             throw new FormatException($"truncated {header.Format} picture");
     }
+
+    /// <summary>
+    /// More than compression can achieve, so that a few bytes cannot make a decoder allocate a large picture: in a JPEG a block of 64
+    /// pixels takes at least a bit, which is 512 pixels per byte; in a GIF a code stands for fewer than 4096 pixels and takes more than a
+    /// byte once it can. PNG and BMP data is measured instead.
+    /// </summary>
+    private long MaxPixelsPerByte => Format switch
+    {
+        "JPEG" => 1024,
+        "GIF" => 4096,
+        _ => int.MaxValue,
+    };
 
     private static ImageHeader ReadPng(ReadOnlySpan<byte> bytes)
     {

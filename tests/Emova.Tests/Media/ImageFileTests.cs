@@ -126,6 +126,19 @@ public sealed class ImageFileTests : IDisposable
     }
 
     [Fact]
+    public void AFewBytesCannotAskForALargePicture()
+    {
+        byte[] gif = [.. "GIF89a"u8, 0x40, 0x1F, 0x40, 0x1F, 0, 0, 0, 0x2C, 0, 0, 0, 0, 0x40, 0x1F, 0x40, 0x1F, 0, 2, 2, 0x4C, 1, 0, 0x3B];
+        byte[] jpeg = QuadrantJpeg();
+        int frame = jpeg.AsSpan().IndexOf((byte[])[0xFF, 0xC0]);
+        (jpeg[frame + 5], jpeg[frame + 7]) = (0x1F, 0x1F); // from 32 x 48 to 7968 x 7984 pixels
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        Assert.Contains("bytes cannot hold 8000 x 8000 pixels", Error(gif));
+        Assert.Contains($"truncated JPEG picture: {jpeg.Length} bytes cannot hold", Error(jpeg));
+        Assert.True(GC.GetAllocatedBytesForCurrentThread() - before < 1 << 20);
+    }
+
+    [Fact]
     public void EveryTruncationIsNoticed()
     {
         byte[] png = File.ReadAllBytes(Fixtures.File("qwen2vit", "a_70x57.png"));
