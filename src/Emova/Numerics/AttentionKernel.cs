@@ -28,7 +28,7 @@ public static unsafe class AttentionKernel
     /// <param name="kStride">Distance of two key rows in floats.</param>
     /// <param name="v">Values, as keys.</param>
     /// <param name="vStride">Distance of two value rows in floats.</param>
-    /// <param name="y">Result (queryCount, heads * headDim).</param>
+    /// <param name="y">Result (queryCount, heads * headDim); may take the place of the queries, with their stride.</param>
     /// <param name="yStride">Distance of two result rows in floats.</param>
     /// <param name="queryCount">Number of queries.</param>
     /// <param name="keyCount">Number of valid keys, at least 1.</param>
@@ -86,7 +86,7 @@ public static unsafe class AttentionKernel
     /// <param name="keyStride">Distance of two positions in the key cache in floats.</param>
     /// <param name="values">Value cache, as keys.</param>
     /// <param name="valueStride">Distance of two positions in the value cache in floats.</param>
-    /// <param name="y">Result (queryCount, heads * headDim).</param>
+    /// <param name="y">Result (queryCount, heads * headDim); may take the place of the queries, with their stride.</param>
     /// <param name="yStride">Distance of two result rows in floats.</param>
     /// <param name="queryCount">Number of queries, 1 when decoding.</param>
     /// <param name="firstPosition">Position of the first query, which is the number of keys before it.</param>

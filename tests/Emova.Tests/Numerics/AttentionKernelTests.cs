@@ -115,6 +115,11 @@ public sealed class AttentionKernelTests
             AttentionKernel.Full(fused.AsSpan(query * stride), stride, fused.AsSpan(width), stride, fused.AsSpan(2 * width), stride, single, width, 1, keys, heads, headDim, 0.2f);
             Assert.Equal(all[(query * width)..((query + 1) * width)], single);
         }
+
+        // In place of the queries, with a key per query.
+        AttentionKernel.Full(fused, stride, fused.AsSpan(width), stride, fused.AsSpan(2 * width), stride, fused, stride, queries, keys, heads, headDim, 0.2f);
+        for (int query = 0; query < queries; query++)
+            Assert.Equal(all[(query * width)..((query + 1) * width)], fused[(query * stride)..(query * stride + width)]);
     }
 
     private static void Check(float[] q, float[] k, float[] v, float[] y, int stride, int keyStride, int query, int head, int keyHead, int keys, int headDim, double scale)

@@ -82,14 +82,15 @@ internal sealed class VisionAttention(LinearWeight qkv, LinearWeight proj, int h
             if (scratch.Rotary is { } rotary)
                 RotaryEmbedding.Rotate(fused.Slice(r * stride, 2 * dim), rotary.CosOf(r), rotary.SinOf(r));
             if (probe is not null)
-                query.CopyTo(scratch.Attended.AsSpan(r * dim));
+                query.CopyTo(scratch.Normed.AsSpan(r * dim));
         }
 
-        probe?.Invoke($"{name}.q_norm", scratch.Attended);
+        probe?.Invoke($"{name}.q_norm", scratch.Normed);
+        // The result takes the place of the queries: a buffer less for pictures of 16384 patches.
         AttentionKernel.Segmented(
-            fused, stride, fused[dim..], stride, fused[(2 * dim)..], stride, scratch.Attended, dim,
+            fused, stride, fused[dim..], stride, fused[(2 * dim)..], stride, fused, stride,
             scratch.SegmentEnds, heads, headDim, 1 / MathF.Sqrt(headDim));
-        proj.Multiply(scratch.Attended, scratch.Rows, dim, scratch.Normed, dim);
+        proj.Multiply(fused, scratch.Rows, stride, scratch.Normed, dim);
     }
 }
 

@@ -16,7 +16,6 @@ internal sealed class VisionScratch
         Rows = segmentEnds.Length == 0 ? 0 : segmentEnds[^1];
         Normed = new float[checked(Rows * dim)];
         Qkv = new float[checked(Rows * 3 * dim)];
-        Attended = new float[Rows * dim];
         Wide = new float[checked(Math.Min(Rows, MlpRows) * intermediate)];
     }
 
@@ -29,11 +28,8 @@ internal sealed class VisionScratch
     /// <summary>(Rows, D) normalized input of a branch, and its output.</summary>
     public float[] Normed { get; }
 
-    /// <summary>(Rows, [q | k | v]).</summary>
+    /// <summary>(Rows, [q | k | v]); the attention's result takes the place of q.</summary>
     public float[] Qkv { get; }
-
-    /// <summary>(Rows, D) attention before its output projection.</summary>
-    public float[] Attended { get; }
 
     /// <summary>(rows at once, feed-forward width).</summary>
     public float[] Wide { get; }
