@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using CsCheck;
 using Emova.Checkpoints;
 using Emova.Media;
 using Emova.Models;
@@ -131,7 +132,7 @@ public class ImageEncoderTests
     [InlineData(""" "image_grid_pinpoints": "(1x1),...,(6x6)" """, "image_grid_pinpoints must be a list of 1 to 1000 sizes")]
     [InlineData(""" "image_grid_pinpoints": [[32, 33]] """, "in multiples of the 32 pixels of a tile")]
     [InlineData(""" "image_grid_pinpoints": [[0, 32]] """, "in multiples of the 32 pixels of a tile")]
-    [InlineData(""" "image_grid_pinpoints": [[32, 2147483616]] """, "at most 1024 tiles, holds [32,2147483616]")]
+    [InlineData(""" "image_grid_pinpoints": [[32, 2147483616]] """, "at most 1024 tiles and 64000000 pixels, holds [32,2147483616]")]
     [InlineData(""" "image_grid_pinpoints": [[1024, 1056]] """, "at most 1024 tiles")]
     [InlineData(""" "image_grid_pinpoints": [[32]] """, "sizes [width, height]")]
     [InlineData(""" "mm_patch_merge_type": "spiral" """, "mm_patch_merge_type must be one of flat, spatial, spatial_unpad")]
@@ -145,6 +146,46 @@ public class ImageEncoderTests
         string error = Assert.Throws<EmovaException>(() => Read(config.ToJsonString())).Message;
         Assert.Contains(message, error);
         Assert.DoesNotContain('\n', error);
+    }
+
+    [Fact]
+    public void AnyConfigurationIsLoadedOrRefusedCleanly()
+    {
+        string[] values = ["0", "1", "2", "-1", "3", "16", "64", "4096", "65536", "2147483647", "1e300", "1.5", "\"x\"", "null", "[]", "[1, 1]", "{}", "true"];
+        string[] towers = ["InternVisionTower", "CLIPVisionTower", "SigLipVisionTower"], projectors = ["CAbstractorMMProjector", "SelfMiningMMProjector", "MLPProjector"];
+        int loaded = 0, refused = 0;
+        Gen.Select(Gen.Int[0, 8], Gen.Select(Gen.Int[0, 2], Gen.Int[0, 100], Gen.Int[0, values.Length - 1]).Array[0, 2]).Sample((kind, changes) =>
+        {
+            JsonObject config = JsonNode.Parse($$"""
+                {"mm_vision_tower": {"type": "{{towers[kind % 3]}}", "hidden_size": 64, "intermediate_size": 24, "num_hidden_layers": 2, "num_attention_heads": 2,
+                  "image_size": 32, "patch_size": 8, "hidden_act": "gelu", "layer_norm_eps": 1e-6, "norm_type": "rms_norm", "qk_normalization": true, "qkv_bias": false,
+                  "mm_vision_select_layer": -1, "mm_vision_select_feature": "patch"},
+                 "mm_projector": {"type": "{{projectors[kind / 3]}}", "mlp_depth": 2, "conv_block_depth": 1, "conv_hidden_size": 12, "downsample_rate": 4, "downsample_size": 2,
+                  "num_input_token": 16, "add_pos_embed": true, "add_pre_norm": true},
+                 "image_aspect_ratio": "anyres", "mm_patch_merge_type": "spatial_unpad", "image_grid_pinpoints": [[32, 64], [64, 64]]}
+                """)!.AsObject();
+            foreach ((int section, int key, int value) in changes)
+            {
+                JsonObject target = section == 0 ? config : config[section == 1 ? "mm_vision_tower" : "mm_projector"] as JsonObject ?? config;
+                string name = target.ElementAt(key % target.Count).Key;
+                if (name is not ("mm_vision_tower" or "mm_projector"))
+                    target[name] = JsonNode.Parse(values[value]);
+            }
+
+            try
+            {
+                // Weights that are missing are read as zeros until someone complains.
+                ImageEncoder encoder = ImageEncoder.Load(Read(config.ToJsonString()), Hidden, new WeightLoader([]));
+                Assert.Equal(0, encoder.Encode(new RgbImage(3, 2, new byte[18])).Length % Hidden);
+                loaded++;
+            }
+            catch (EmovaException e)
+            {
+                Assert.DoesNotContain('\n', e.Message);
+                refused++;
+            }
+        }, iter: 200, threads: 1);
+        Assert.True(loaded > 0 && refused > 0, $"{loaded} loaded, {refused} refused");
     }
 
     private static VisionConfig Read(string json)

@@ -59,11 +59,29 @@ public class VisionTests
         fixture.AssertClose("projected", projector.Forward(fixture.Outputs.ReadFloat32("features")), Tolerance);
     }
 
+    [Fact]
+    public void NothingIsAllocatedPerPatchOrHead()
+    {
+        Qwen2VisionConfig config = new() { Depth = 4, EmbedDim = 32, HiddenSize = 16, MlpRatio = 2, NumHeads = 4 };
+        Qwen2VisionTransformer encoder = Qwen2VisionTransformer.Load(config, new WeightLoader([]));
+        const int side = 40, patches = side * side;
+        ImagePatches[] image = [new ImagePatches(new float[patches * config.PatchDim], side, side)];
+        encoder.Encode(image);
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        encoder.Encode(image);
+        long allocated = GC.GetAllocatedBytesForCurrentThread() - before;
+        // Residual stream, normalized input, queries with keys and values; angles with cosines and sines; feed-forward rows; merger.
+        int values = patches * ((1 + 1 + 3) * 32 + 3 * 4) + 512 * 64 + patches / 4 * (4 * 32 + 16);
+        Assert.InRange(allocated, values * sizeof(float), values * sizeof(float) + 16384);
+    }
+
     [Theory]
     [InlineData("""{"depth": 0}""", "config.json: vision_config.depth must be a whole number from 1 to 1000, is 0")]
     [InlineData("""{"depth": 1.5}""", "must be a whole number")]
     [InlineData("""{"embed_dim": 100, "num_heads": 10}""", "must be a multiple of 4 times num_heads")]
     [InlineData("""{"type": "CLIPVisionTower"}""", "must be one of Qwen2VisionTower, is \"CLIPVisionTower\"")]
+    [InlineData("""{"min_pixels": 268435456}""", "min_pixels must be a whole number from 1 to 16777216, is 268435456")]
+    [InlineData("""{"min_pixels": 6272, "max_pixels": 3136}""", "min_pixels 6272 must not exceed max_pixels 3136")]
     public void ConfigurationErrorsNameKeyAndRange(string json, string message)
     {
         using JsonDocument document = JsonDocument.Parse(json);

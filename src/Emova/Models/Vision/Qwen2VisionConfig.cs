@@ -6,6 +6,9 @@ namespace Emova.Models.Vision;
 /// <summary>Dimensions of a <see cref="Qwen2VisionTransformer"/>; defaults are those of Qwen2-ViT 600M.</summary>
 public sealed record Qwen2VisionConfig : VisionTowerConfig
 {
+    // More than any published configuration (16384 tokens, 12.8 million pixels): a small picture is scaled up to min_pixels.
+    private const int MaxPicturePixels = 1 << 24;
+
     /// <summary>Number of blocks.</summary>
     public int Depth { get; init; } = 32;
 
@@ -66,9 +69,11 @@ public sealed record Qwen2VisionConfig : VisionTowerConfig
             PatchSize = section.WholeNumber("patch_size", 1, 64, defaults.PatchSize),
             SpatialMergeSize = section.WholeNumber("spatial_merge_size", 1, 8, defaults.SpatialMergeSize),
             TemporalPatchSize = section.WholeNumber("temporal_patch_size", 1, 8, defaults.TemporalPatchSize),
-            MinPixels = section.WholeNumber("min_pixels", 1, 1 << 28, defaults.MinPixels),
-            MaxPixels = section.WholeNumber("max_pixels", 1, 1 << 28, defaults.MaxPixels),
+            MinPixels = section.WholeNumber("min_pixels", 1, MaxPicturePixels, defaults.MinPixels),
+            MaxPixels = section.WholeNumber("max_pixels", 1, MaxPicturePixels, defaults.MaxPixels),
         };
+        if (config.MinPixels > config.MaxPixels)
+            throw new EmovaException($"vision configuration: min_pixels {config.MinPixels} must not exceed max_pixels {config.MaxPixels}");
         // Rotary angles split a head in halves for pairs and again for rows and columns.
         if (config.EmbedDim % config.NumHeads != 0 || config.HeadDim % 4 != 0)
             throw new EmovaException($"vision configuration: embed_dim {config.EmbedDim} must be a multiple of 4 times num_heads {config.NumHeads}");

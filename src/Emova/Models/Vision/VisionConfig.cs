@@ -99,10 +99,11 @@ public sealed record VisionConfig
         (int, int) Read(JsonElement size)
         {
             if (size.ValueKind == JsonValueKind.Array && size.GetArrayLength() == 2
-                && Side(size[0]) is int width && Side(size[1]) is int height && width / tileSize * (height / tileSize) <= MaxTiles)
+                && Side(size[0]) is int width && Side(size[1]) is int height
+                && width / tileSize * (height / tileSize) <= MaxTiles && (long)width * height <= ImageFile.DefaultMaxPixels)
                 return (width, height);
             throw new EmovaException(
-                $"configuration: {key} must hold sizes [width, height] in multiples of the {tileSize} pixels of a tile, of at most {MaxTiles} tiles, holds {Shorten(size.GetRawText())}");
+                $"configuration: {key} must hold sizes [width, height] in multiples of the {tileSize} pixels of a tile, of at most {MaxTiles} tiles and {ImageFile.DefaultMaxPixels} pixels, holds {Shorten(size.GetRawText())}");
         }
 
         int? Side(JsonElement side) =>
