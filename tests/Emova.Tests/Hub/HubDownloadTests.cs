@@ -8,6 +8,7 @@ using Xunit;
 
 namespace Emova.Tests.Hub;
 
+[Collection("environment")]
 public sealed class HubDownloadTests : IDisposable
 {
     private readonly TemporaryFolder cache = new();
@@ -247,6 +248,36 @@ public sealed class HubDownloadTests : IDisposable
         {
             Environment.SetEnvironmentVariable("HF_HUB_CACHE", before);
         }
+    }
+
+    [Fact]
+    public async Task TheCommandPrintsTheFolder()
+    {
+        hub.Add("config.json", "{}"u8.ToArray());
+        hub.RequiredToken = "secret";
+        (string, string?)[] variables = [("HF_ENDPOINT", hub.Endpoint.AbsoluteUri), ("HF_HOME", cache["home"]), ("HF_HUB_CACHE", null), ("HF_TOKEN", "secret")];
+        string?[] before = [.. variables.Select(variable => Environment.GetEnvironmentVariable(variable.Item1))];
+        TextWriter console = Console.Out;
+        using StringWriter written = new();
+        try
+        {
+            foreach ((string name, string? value) in variables)
+                Environment.SetEnvironmentVariable(name, value);
+            Console.SetOut(written);
+            Assert.Equal(Application.Success, await Application.RunAsync(["pull", "owner/model", "--json"]));
+            Assert.Equal(Application.BadInput, await Application.RunAsync(["pull", "owner/other"]));
+            Assert.Equal(Application.BadInput, await Application.RunAsync(["pull", "../etc"]));
+        }
+        finally
+        {
+            Console.SetOut(console);
+            foreach (((string name, _), string? value) in variables.Zip(before))
+                Environment.SetEnvironmentVariable(name, value);
+        }
+
+        JsonNode answer = JsonNode.Parse(written.ToString())!;
+        Assert.Equal(Path.Combine(cache["home"], "hub", "models--owner--model", "snapshots", LocalHub.Commit), (string?)answer["folder"]);
+        Assert.Equal("main", (string?)answer["revision"]);
     }
 
     private async Task<string> RefusalAsync(string repository, string? token = null) =>

@@ -64,7 +64,14 @@ public class LanguageModelTests
 
         Check("logits", stages["logits"]);
         if (fixture.Outputs.Tensors.ContainsKey("loss"))
-            Check("loss", [Loss(stages["logits"], Rows(fixture, "labels"))]);
+        {
+            float loss = Loss(stages["logits"], Rows(fixture, "labels"));
+            if (float.IsNaN(loss) && float.IsNaN(fixture.Outputs.ReadFloat32("loss")[0]))
+                compared.Add("loss"); // the mean over no label at all
+            else
+                Check("loss", [loss]);
+        }
+
         if (fixture.Inputs.Tensors.ContainsKey("inputs_embeds"))
             Check("inputs_embeds.logits", EmbeddingLogits(model, fixture));
         if (fixture.Inputs.Tensors.ContainsKey("offset.position_ids"))
