@@ -7,6 +7,7 @@ using Xunit;
 
 namespace Emova.Tests.Models;
 
+[Trait("Category", "Golden")]
 public sealed class SpiralEncoderTests
 {
     public static TheoryData<string> Cases => Fixtures.Cases("s2u");

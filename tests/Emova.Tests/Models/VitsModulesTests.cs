@@ -5,6 +5,7 @@ using Xunit;
 namespace Emova.Tests.Models;
 
 /// <summary>Every module of the speech decoder alone against the reference; each test names the first intermediate that differs.</summary>
+[Trait("Category", "Golden")]
 public sealed class VitsModulesTests : IDisposable
 {
     private const double Tolerance = 5e-5;

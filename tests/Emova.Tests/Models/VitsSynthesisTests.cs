@@ -7,6 +7,7 @@ using Xunit;
 namespace Emova.Tests.Models;
 
 /// <summary>Units to samples against the reference, for every run the case lists; the first step that differs is named.</summary>
+[Trait("Category", "Golden")]
 public sealed class VitsSynthesisTests
 {
     private const double Tolerance = 5e-5;
