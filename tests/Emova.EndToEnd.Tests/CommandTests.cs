@@ -137,6 +137,7 @@ public sealed class CommandTests(ModelFixture work) : IClassFixture<ModelFixture
     [InlineData("describe")]
     [InlineData("encode")]
     [InlineData("decode")]
+    [InlineData("pull")]
     [InlineData("inspect")]
     [InlineData("doctor")]
     [InlineData("eval")]
