@@ -93,7 +93,7 @@ public static class ModelInspector
     private static long LanguageScratch(LanguageConfig config, int contextLength)
     {
         long perRow = 2 * config.HiddenSize + config.ProjectedWidth + config.AttendedWidth + config.FeedForwardWidth + 2 * config.RoutesPerRow + config.RotaryDim;
-        long floats = LanguageModel.ChunkRows * perRow + config.VocabSize + (long)WorkerTeam.Shared.ThreadCount * contextLength;
+        long floats = LanguageModel.ChunkRows * perRow + config.VocabSize + WorkerTeam.Shared.ThreadCount * AttentionKernel.ScratchPerThread(contextLength);
         return floats * sizeof(float) + QuantizedRows.SizeInBytes(LanguageModel.ChunkRows, Math.Max(config.HiddenSize, config.IntermediateSize));
     }
 
@@ -107,7 +107,7 @@ public static class ModelInspector
         _ => 0,
     };
 
-    /// <summary>Buffers of the vision encoder: patches, residual stream, norm, query, key, value, attention, angles, merger.</summary>
+    /// <summary>Buffers of the vision encoder: patches, residual stream, norm, query, key, value, angles, merger.</summary>
     private static long VisionScratch(VisionConfig? vision, int patches)
     {
         (int patch, int dim, int intermediate, int angles, int merged) = vision?.Tower switch
@@ -117,7 +117,7 @@ public static class ModelInspector
             _ => default,
         };
         const int feedForwardRows = 512;
-        return (patches * (patch + 6L * dim + angles + merged) + (long)Math.Min(patches, feedForwardRows) * intermediate) * sizeof(float);
+        return (patches * (patch + 5L * dim + angles + merged) + (long)Math.Min(patches, feedForwardRows) * intermediate) * sizeof(float);
     }
 
     /// <summary>Plans a model that exists only as a configuration.</summary>

@@ -21,6 +21,9 @@ public static unsafe class AttentionKernel
     [ThreadStatic]
     private static float[]? scratch;
 
+    /// <summary>Floats that each thread keeps for the scores of so many keys.</summary>
+    internal static long ScratchPerThread(int keyCount) => Math.Max(1024, (long)BitOperations.RoundUpToPowerOf2((ulong)QueriesAtOnce * (ulong)keyCount));
+
     /// <summary>Every query attends to the first <paramref name="keyCount"/> keys.</summary>
     /// <param name="q">Queries (queryCount, heads * headDim).</param>
     /// <param name="qStride">Distance of two query rows in floats.</param>
@@ -334,7 +337,7 @@ public static unsafe class AttentionKernel
 
         private static Span<float> Scratch(int length)
         {
-            if (scratch is null || scratch.Length < length) scratch = new float[Math.Max(1024, (int)BitOperations.RoundUpToPowerOf2((uint)length))];
+            if (scratch is null || scratch.Length < length) scratch = new float[ScratchPerThread((length + QueriesAtOnce - 1) / QueriesAtOnce)];
             return scratch.AsSpan(0, length);
         }
     }
