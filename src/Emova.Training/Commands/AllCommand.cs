@@ -11,8 +11,9 @@ internal static class AllCommand
 {
     private static readonly (string Command, string? Config)[] Stages =
     [
-        ("data", null), ("speech-encoder", "configs/training/speech-encoder-1.yaml"), ("speech-encoder", "configs/training/speech-encoder-2.yaml"), ("speech-encoder", null), ("encode", null),
-        ("speech-decoder", null), ("speech-duration", null), ("vision", "configs/training/vision-1.yaml"), ("vision", null), ("language", null), ("pretrain", null), ("align", null), ("finetune", null), ("export", null),
+        ("data", null), ("speech-encoder", "speech-encoder-1.yaml"), ("speech-encoder", "speech-encoder-2.yaml"), ("speech-encoder", null), ("encode", null),
+        ("speech-decoder", "speech-decoder-1.yaml"), ("speech-decoder", null), ("speech-duration", null), ("vision", "vision-1.yaml"), ("vision", null),
+        ("language", null), ("pretrain", null), ("align", null), ("finetune", null), ("export", null),
     ];
 
     public static Command Create()
@@ -28,7 +29,7 @@ internal static class AllCommand
                 List<string> arguments = stage == "data"
                     ? [stage, "--out", parsed.GetValue(data)!]
                     : [stage, "--data", parsed.GetValue(data)!, "--runs", parsed.GetValue(runs)!, "--threads", $"{parsed.GetValue(threads)}"];
-                if (config is not null) arguments.AddRange(["--config", config]);
+                if (config is not null) arguments.AddRange(["--config", Path.Combine("configs", "training", config)]);
                 Console.WriteLine($"== emova-train {string.Join(' ', arguments)}");
                 int code = Run(arguments);
                 if (code != 0) return code;
