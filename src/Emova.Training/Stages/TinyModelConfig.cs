@@ -26,7 +26,9 @@ public sealed record TinyModelConfig(Qwen2VisionConfig Vision, DenseDecoderConfi
             EmovaConfig config = EmovaConfig.Read(new ConfigSection(path, JsonSerializer.SerializeToElement(root)));
             VisionConfig vision = config.Vision ?? throw new EmovaException($"{path}: section 'vision_config' is missing");
             return new TinyModelConfig(
-                vision.Tower as Qwen2VisionConfig ?? throw new EmovaException($"{path}: section 'vision_config' must be of type Qwen2VisionTower"),
+                vision.Tower is Qwen2VisionConfig { HiddenAct: "quick_gelu" } tower
+                    ? tower
+                    : throw new EmovaException($"{path}: section 'vision_config' must be of type Qwen2VisionTower, with hidden_act quick_gelu"),
                 config.Language as DenseDecoderConfig ?? throw new EmovaException($"{path}: section 'text_config' must describe a qwen2 model"),
                 vision.Projector.MlpDepth);
         }

@@ -80,6 +80,7 @@ public class VisionTests
     [InlineData("""{"depth": 1.5}""", "must be a whole number")]
     [InlineData("""{"embed_dim": 100, "num_heads": 10}""", "must be a multiple of 4 times num_heads")]
     [InlineData("""{"type": "CLIPVisionTower"}""", "must be one of Qwen2VisionTower, is \"CLIPVisionTower\"")]
+    [InlineData("""{"hidden_act": "relu"}""", "hidden_act must be one of gelu, gelu_pytorch_tanh, quick_gelu, is \"relu\"")]
     [InlineData("""{"min_pixels": 268435456}""", "min_pixels must be a whole number from 1 to 16777216, is 268435456")]
     [InlineData("""{"min_pixels": 6272, "max_pixels": 3136}""", "min_pixels 6272 must not exceed max_pixels 3136")]
     public void ConfigurationErrorsNameKeyAndRange(string json, string message)

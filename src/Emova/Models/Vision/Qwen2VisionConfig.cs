@@ -18,6 +18,9 @@ public sealed record Qwen2VisionConfig : VisionTowerConfig
     /// <summary>Width of the merger's output.</summary>
     public int HiddenSize { get; init; } = 3584;
 
+    /// <summary>Activation of the feed-forward layers: gelu, gelu_pytorch_tanh or quick_gelu.</summary>
+    public string HiddenAct { get; init; } = "quick_gelu";
+
     /// <summary>Feed-forward width divided by <see cref="EmbedDim"/>.</summary>
     public int MlpRatio { get; init; } = 4;
 
@@ -56,7 +59,6 @@ public sealed record Qwen2VisionConfig : VisionTowerConfig
     public static new Qwen2VisionConfig Read(ConfigSection section)
     {
         section.Text("type", "Qwen2VisionTower", "Qwen2VisionTower");
-        section.Text("hidden_act", "quick_gelu", "quick_gelu");
         section.WholeNumber("in_channels", 3, 3, 3);
         Qwen2VisionConfig defaults = new();
         Qwen2VisionConfig config = new()
@@ -64,6 +66,7 @@ public sealed record Qwen2VisionConfig : VisionTowerConfig
             Depth = section.WholeNumber("depth", 1, 1000, defaults.Depth),
             EmbedDim = section.WholeNumber("embed_dim", 4, 1 << 16, defaults.EmbedDim),
             HiddenSize = section.WholeNumber("hidden_size", 1, 1 << 16, defaults.HiddenSize),
+            HiddenAct = section.Text("hidden_act", defaults.HiddenAct, VisionActivations.Names),
             MlpRatio = section.WholeNumber("mlp_ratio", 1, 64, defaults.MlpRatio),
             NumHeads = section.WholeNumber("num_heads", 1, 1024, defaults.NumHeads),
             PatchSize = section.WholeNumber("patch_size", 1, 64, defaults.PatchSize),

@@ -121,7 +121,7 @@ public sealed class Qwen2VisionTransformer
             Norm1 = VisionNorm.LayerNorm(weights, "norm1", dim, NormEpsilon),
             Attention = new VisionAttention(weights.GetLinear("attn.qkv", 3 * dim, dim), weights.GetLinear("attn.proj", dim, dim), config.NumHeads),
             Norm2 = VisionNorm.LayerNorm(weights, "norm2", dim, NormEpsilon),
-            Mlp = VisionMlp.Load(weights.Push("mlp"), dim, dim * config.MlpRatio, VectorMath.QuickGelu),
+            Mlp = VisionMlp.Load(weights.Push("mlp"), dim, dim * config.MlpRatio, VisionActivations.Find(config.HiddenAct)),
         };
     }
 }
