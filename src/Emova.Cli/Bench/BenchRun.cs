@@ -87,7 +87,13 @@ internal sealed class BenchRun(BenchOptions options, Action<string> onProgress, 
     {
         EmovaModel model = Time("loading", load, out double seconds);
         Add("loading", seconds, "s");
+        long start = Stopwatch.GetTimestamp();
+        TimeSpan before = Environment.CpuUsage.TotalTime;
         Answer(model, plan, patches);
+        TimeSpan given = Environment.CpuUsage.TotalTime - before;
+        Add(
+            "processors given to this process", 100 * given / (Stopwatch.GetElapsedTime(start) * WorkerTeam.Shared.ThreadCount), "%",
+            "other programs had the rest: below 90 or so, times and shares of the limits say little");
     }
 
     /// <summary>Measures the limits, after the model is gone: the probe's own memory must not count as the model's.</summary>

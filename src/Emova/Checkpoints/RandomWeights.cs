@@ -22,7 +22,8 @@ public sealed class RandomWeights(ulong seed, Func<string, long[], WeightFormat>
         float[] values = new float[count];
         if (shape.Length == 1 || name.EndsWith("weight_g", StringComparison.Ordinal))
         {
-            if (!name.EndsWith("bias", StringComparison.Ordinal))
+            // Factors are one; what is added, biases and the beta of a norm, is nothing.
+            if (!name.EndsWith("bias", StringComparison.Ordinal) && !name.EndsWith("beta", StringComparison.OrdinalIgnoreCase))
                 Array.Fill(values, 1);
             return values;
         }

@@ -16,13 +16,8 @@ public static unsafe class MachineProbe
     /// <param name="bytes">Size of what is read; more than the caches hold.</param>
     public static double ReadBandwidth(WorkerTeam team, long bytes = 256 << 20)
     {
-        WeightMemory memory = new(bytes);
-        memory.Clear(0, bytes);
-        long[] sums = new long[256]; // whatever was read must go somewhere
-        ReadBody body = new() { Start = memory.Pointer, Bytes = bytes / sums.Length / 256 * 256, Sums = sums };
-        double seconds = Best(() => team.For(sums.Length, body));
-        GC.KeepAlive(memory);
-        return body.Bytes * sums.Length / seconds;
+        Reading reading = new(bytes);
+        return reading.Bytes / Best(() => reading.Run(team));
     }
 
     /// <summary>
@@ -77,30 +72,56 @@ public static unsafe class MachineProbe
         return best;
     }
 
-    private struct ReadBody : IWorkerBody
+    /// <summary>Memory that is read from end to end, in pieces that the threads share.</summary>
+    internal sealed class Reading
     {
-        public byte* Start;
-        public long Bytes;
-        public long[] Sums;
+        private const int Pieces = 256;
 
-        public readonly void Execute(int start, int limit)
+        private readonly WeightMemory memory;
+        private readonly long[] sums = new long[Pieces]; // whatever was read must go somewhere
+        private readonly long pieceBytes;
+
+        public Reading(long bytes)
         {
-            for (int i = start; i < limit; i++) Sums[i] = Sum(Start + i * Bytes, Bytes);
+            pieceBytes = Math.Max(256, bytes / Pieces / 256 * 256);
+            memory = new WeightMemory(Bytes);
+            memory.Clear(0, Bytes);
         }
 
-        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-        private static long Sum(byte* p, long bytes)
+        public long Bytes => pieceBytes * Pieces;
+
+        public void Run(WorkerTeam team)
         {
-            Vector512<long> a = default, b = default, c = default, d = default;
-            for (byte* end = p + bytes; p < end; p += 256)
+            Body body = new() { Start = memory.Pointer, Bytes = pieceBytes, Sums = sums };
+            team.For(Pieces, body);
+            GC.KeepAlive(memory);
+        }
+
+        private struct Body : IWorkerBody
+        {
+            public byte* Start;
+            public long Bytes;
+            public long[] Sums;
+
+            public readonly void Execute(int start, int limit)
             {
-                a += Vector512.Load((long*)p);
-                b += Vector512.Load((long*)(p + 64));
-                c += Vector512.Load((long*)(p + 128));
-                d += Vector512.Load((long*)(p + 192));
+                for (int i = start; i < limit; i++) Sums[i] = Sum(Start + i * Bytes, Bytes);
             }
 
-            return Vector512.Sum(a + b + (c + d));
+            [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+            private static long Sum(byte* p, long bytes)
+            {
+                Vector512<long> a = default, b = default, c = default, d = default;
+                for (byte* end = p + bytes; p < end; p += 256)
+                {
+                    a += Vector512.Load((long*)p);
+                    b += Vector512.Load((long*)(p + 64));
+                    c += Vector512.Load((long*)(p + 128));
+                    d += Vector512.Load((long*)(p + 192));
+                }
+
+                return Vector512.Sum(a + b + (c + d));
+            }
         }
     }
 
