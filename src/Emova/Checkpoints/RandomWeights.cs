@@ -28,6 +28,10 @@ public sealed class RandomWeights(ulong seed, Func<string, long[], WeightFormat>
             return values;
         }
 
+        // Shift and logarithm of the scale in the duration flow: random ones would make units last for minutes.
+        if (shape is [_, 1])
+            return values;
+
         Fill(values, SeedOf(name), count / shape[0]);
         return values;
     }
