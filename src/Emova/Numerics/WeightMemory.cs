@@ -19,8 +19,8 @@ internal sealed unsafe class WeightMemory
     {
         this.bytes = bytes;
         nuint size = (nuint)Math.Max(bytes, 1);
-        pointer = NativeMemory.AlignedAlloc(size, size >= 2 * HugePage ? HugePage : CacheLine);
-        if (OperatingSystem.IsLinux() && size >= 2 * HugePage)
+        pointer = NativeMemory.AlignedAlloc(size, size >= HugePage ? HugePage : CacheLine);
+        if (OperatingSystem.IsLinux() && size >= HugePage)
             _ = Advise(pointer, size / HugePage * HugePage, AdviseHugePages); // refused on some kernels, which costs only speed
         GC.AddMemoryPressure(Math.Max(bytes, 1));
     }
