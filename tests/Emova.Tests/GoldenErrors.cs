@@ -38,6 +38,20 @@ public sealed class GoldenErrors : IDisposable
             return;
         string folder = Directory.CreateDirectory(Path.Combine(Fixtures.Repository, "artifacts", "golden")).FullName;
         string path = Path.Combine(folder, "errors.json");
+        using Mutex turn = new(false, "emova-golden-errors"); // both test programs write it, perhaps at once
+        turn.WaitOne();
+        try
+        {
+            Merge(path);
+        }
+        finally
+        {
+            turn.ReleaseMutex();
+        }
+    }
+
+    private static void Merge(string path)
+    {
         SortedDictionary<string, SortedDictionary<string, Entry>> all = Read(path);
         foreach ((string name, ConcurrentDictionary<string, Entry> outputs) in Run)
         {

@@ -1,4 +1,5 @@
 using Emova.Checkpoints;
+using Emova.Tests;
 using Emova.Training.Infrastructure;
 using Emova.Training.Modules.Speech;
 using TorchSharp;
@@ -111,11 +112,5 @@ public sealed class SpiralEncoderTwinTests : IDisposable
         for (int i = 0; i < values.Length; i++) Assert.Equal(expected[i], values[i], tolerance);
     }
 
-    private static string Golden(string file)
-    {
-        string? root = Environment.GetEnvironmentVariable("EMOVA_FIXTURES");
-        for (DirectoryInfo? folder = new(AppContext.BaseDirectory); root is null && folder is not null; folder = folder.Parent)
-            if (Directory.Exists(Path.Combine(folder.FullName, "tests", "data", "fixtures"))) root = Path.Combine(folder.FullName, "tests", "data", "fixtures");
-        return Path.Combine(root ?? throw new DirectoryNotFoundException("tests/data/fixtures; set EMOVA_FIXTURES"), "s2u_basic", file);
-    }
+    private static string Golden(string file) => Fixtures.File("s2u_basic", file);
 }

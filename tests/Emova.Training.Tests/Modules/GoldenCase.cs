@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Emova.Checkpoints;
+using Emova.Tests;
 using TorchSharp;
 using Xunit;
 using static TorchSharp.torch;
@@ -16,11 +17,10 @@ internal sealed class GoldenCase : IDisposable
 
     public GoldenCase(string name)
     {
-        string folder = Path.Combine(Root(), name);
-        _inputs = SafetensorsFile.Open(Path.Combine(folder, "inputs.safetensors"));
-        _outputs = SafetensorsFile.Open(Path.Combine(folder, "outputs.safetensors"));
-        _weights = SafetensorsFile.Open(Path.Combine(folder, "weights.safetensors"));
-        _config = JsonDocument.Parse(File.ReadAllBytes(Path.Combine(folder, "config.json")));
+        _inputs = SafetensorsFile.Open(Fixtures.File(name, "inputs.safetensors"));
+        _outputs = SafetensorsFile.Open(Fixtures.File(name, "outputs.safetensors"));
+        _weights = SafetensorsFile.Open(Fixtures.File(name, "weights.safetensors"));
+        _config = JsonDocument.Parse(File.ReadAllBytes(Fixtures.File(name, "config.json")));
     }
 
     public JsonElement Config => _config.RootElement;
@@ -64,24 +64,5 @@ internal sealed class GoldenCase : IDisposable
         TensorInfo info = file.Tensors[name];
         long[] shape = [.. info.Shape];
         return info.DType == DType.I64 ? tensor(file.ReadInt64(name), shape) : tensor(file.ReadFloat32(name), shape);
-    }
-
-    private static string Root()
-    {
-        if (Environment.GetEnvironmentVariable("EMOVA_FIXTURES") is { Length: > 0 } given)
-        {
-            return given;
-        }
-
-        for (DirectoryInfo? folder = new(AppContext.BaseDirectory); folder is not null; folder = folder.Parent)
-        {
-            string candidate = Path.Combine(folder.FullName, "tests", "data", "fixtures");
-            if (Directory.Exists(candidate))
-            {
-                return candidate;
-            }
-        }
-
-        throw new DirectoryNotFoundException("tests/data/fixtures");
     }
 }
