@@ -210,7 +210,7 @@ public sealed class WeightLoader
         if (missing.Count + misshapen.Count + unexpected.Count == 0)
             return null;
 
-        StringBuilder text = new($"{index.Source}: weights do not fit the configuration");
+        StringBuilder text = new($"{index.Source}: weights do not fit config.json");
         Append(text, "missing", missing);
         Append(text, "wrong shape", misshapen);
         Append(text, "unexpected", unexpected);

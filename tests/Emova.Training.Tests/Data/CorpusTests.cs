@@ -70,8 +70,8 @@ public sealed class CorpusTests(FullCorpus full) : IClassFixture<FullCorpus>
         var spoken = Corpus.Jobs.Select(j => (j.Kind, j.Split, j.Text)).ToHashSet();
         foreach (string split in SplitRule.Splits)
         {
-            Assert.All(Turns(split), t => Assert.Contains(("question", split, t.User.Text), spoken));
-            Assert.All(Turns(split), t => Assert.Contains(("canonical", split, t.Reply.Text), spoken));
+            DialogueTurn[] turns = [.. Corpus.Dialogues[split].SelectMany(d => d.Turns)];
+            Assert.DoesNotContain(turns, t => !spoken.Contains(("question", split, t.User.Text)) || !spoken.Contains(("canonical", split, t.Reply.Text)));
         }
     }
 
