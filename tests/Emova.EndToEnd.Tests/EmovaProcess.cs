@@ -6,7 +6,7 @@ namespace Emova.EndToEnd.Tests;
 /// <summary>Runs the built command as a process of its own, as a user would.</summary>
 internal sealed class EmovaProcess : IDisposable
 {
-    private static readonly TimeSpan Limit = TimeSpan.FromSeconds(120);
+    private static readonly TimeSpan Limit = TimeSpan.FromSeconds(600);
 
     private readonly Process _process;
     private readonly StringBuilder _output = new();
