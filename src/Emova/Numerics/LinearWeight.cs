@@ -1,4 +1,5 @@
 using System.Runtime.Intrinsics;
+using Emova.Numerics.Emitted;
 
 namespace Emova.Numerics;
 
@@ -232,7 +233,7 @@ public sealed unsafe class LinearWeight
         {
             switch (Width)
             {
-                case VectorWidth.V512:
+                case VectorWidth.V512 or VectorWidth.Emitted:
                     PanelKernel<Lanes512, Vector512<float>, TElement>.Run(Operands, row, rowEnd, pair, pairEnd);
                     break;
                 case VectorWidth.V256:
@@ -267,7 +268,10 @@ public sealed unsafe class LinearWeight
                 int group = unit % UnitsAcross * GroupsPerUnit, groupEnd = Math.Min(group + GroupsPerUnit, Groups);
                 switch (Width)
                 {
-                    case VectorWidth.V512:
+                    case VectorWidth.Emitted when EmittedKernels.Instance is { } emitted:
+                        emitted.Run(Operands, Format, tile, tileEnd, group, groupEnd);
+                        break;
+                    case VectorWidth.V512 or VectorWidth.Emitted:
                         QuantizedKernel<IntegerLanes512, Vector512<byte>>.Run(Operands, Format, tile, tileEnd, group, groupEnd);
                         break;
                     case VectorWidth.V256:

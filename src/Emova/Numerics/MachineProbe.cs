@@ -27,7 +27,7 @@ public static unsafe class MachineProbe
     /// <param name="team">Threads to use.</param>
     public static double ByteOperations(WorkerTeam team) => VectorWidths.Best switch
     {
-        VectorWidth.V512 => Bytes<IntegerLanes512, Vector512<byte>>(team),
+        VectorWidth.V512 or VectorWidth.Emitted => Bytes<IntegerLanes512, Vector512<byte>>(team),
         VectorWidth.V256 => Bytes<IntegerLanes256, Vector256<byte>>(team),
         _ => Bytes<IntegerLanes128, Vector128<byte>>(team),
     };
@@ -36,7 +36,7 @@ public static unsafe class MachineProbe
     /// <param name="team">Threads to use.</param>
     public static double FloatOperations(WorkerTeam team) => VectorWidths.Best switch
     {
-        VectorWidth.V512 => Floats<Lanes512, Vector512<float>>(team),
+        VectorWidth.V512 or VectorWidth.Emitted => Floats<Lanes512, Vector512<float>>(team),
         VectorWidth.V256 => Floats<Lanes256, Vector256<float>>(team),
         _ => Floats<Lanes128, Vector128<float>>(team),
     };

@@ -59,13 +59,18 @@ internal sealed unsafe class QuantizedRows
     {
         QuantizedRows result = scratch ??= new QuantizedRows();
         result.Reserve(SizeInBytes(rows, inputs));
-        int tileRows = rows == 1 ? 1 : TileRows;
-        result.TileStride = (nint)RecordBytes(tileRows) * Blocks(inputs);
-        Body body = new() { X = x, Rows = rows, Stride = stride, Inputs = inputs, Offset = offset, TileRows = tileRows, Target = result.Pointer, TileStride = result.TileStride };
-        int tiles = (rows + tileRows - 1) / tileRows;
-        if ((long)rows * inputs < ParallelThreshold) body.Execute(0, tiles);
-        else team.For(tiles, body);
+        Body body = new(x, rows, stride, inputs, offset, result.Pointer);
+        result.TileStride = body.TileStride;
+        if ((long)rows * inputs < ParallelThreshold) body.Execute(0, body.Tiles);
+        else team.For(body.Tiles, body);
         return result;
+    }
+
+    /// <summary>As <see cref="From"/>, into memory of <see cref="SizeInBytes"/> bytes.</summary>
+    public static void Write(float* x, int rows, nint stride, int inputs, int offset, byte* target)
+    {
+        Body body = new(x, rows, stride, inputs, offset, target);
+        body.Execute(0, body.Tiles);
     }
 
     private void Reserve(long size)
@@ -108,34 +113,31 @@ internal sealed unsafe class QuantizedRows
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector256<int> Code(Vector256<float> x, Vector256<float> factor) => Vector256.ConvertToInt32(Vector256.Round(x * factor));
 
-    private struct Body : IWorkerBody
+    private readonly struct Body(float* x, int rows, nint stride, int inputs, int offset, byte* target) : IWorkerBody
     {
-        public float* X;
-        public nint Stride;
-        public byte* Target;
-        public nint TileStride;
-        public int Rows;
-        public int Inputs;
-        public int Offset;
-        public int TileRows;
+        private readonly int tileRows = rows == 1 ? 1 : TileRows;
 
-        public readonly void Execute(int start, int limit)
+        public int Tiles => (rows + tileRows - 1) / tileRows;
+
+        public nint TileStride => (nint)RecordBytes(tileRows) * Blocks(inputs);
+
+        public void Execute(int start, int limit)
         {
-            int blocks = Blocks(Inputs), recordBytes = RecordBytes(TileRows);
+            int blocks = Blocks(inputs), recordBytes = RecordBytes(tileRows);
             for (int tile = start; tile < limit; tile++)
             {
-                for (int t = 0; t < TileRows; t++)
+                for (int t = 0; t < tileRows; t++)
                 {
-                    int row = tile * TileRows + t;
-                    byte* record = Target + tile * TileStride;
+                    int row = tile * tileRows + t;
+                    byte* record = target + tile * TileStride;
                     for (int block = 0; block < blocks; block++, record += recordBytes)
                     {
                         int first = block * WeightLayout.BlockInputs;
-                        int count = row < Rows ? Math.Clamp(Inputs - first, 0, WeightLayout.BlockInputs) : 0;
-                        float* scales = (float*)(record + TileRows * WeightLayout.BlockInputs);
+                        int count = row < rows ? Math.Clamp(inputs - first, 0, WeightLayout.BlockInputs) : 0;
+                        float* scales = (float*)(record + tileRows * WeightLayout.BlockInputs);
                         QuantizeBlock(
-                            new ReadOnlySpan<float>(X + (count == 0 ? 0 : row * Stride + first), count), Offset,
-                            (sbyte*)record + t * WeightLayout.BlockInputs, out scales[t], out ((int*)(scales + TileRows))[t]);
+                            new ReadOnlySpan<float>(x + (count == 0 ? 0 : row * stride + first), count), offset,
+                            (sbyte*)record + t * WeightLayout.BlockInputs, out scales[t], out ((int*)(scales + tileRows))[t]);
                     }
                 }
             }

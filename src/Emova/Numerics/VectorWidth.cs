@@ -1,4 +1,5 @@
 using System.Runtime.Intrinsics;
+using Emova.Numerics.Emitted;
 
 namespace Emova.Numerics;
 
@@ -16,13 +17,17 @@ internal enum VectorWidth
 
     /// <summary>512 bits: AVX-512.</summary>
     V512,
+
+    /// <summary>512 bits with machine code written at run time, where it exists; otherwise as <see cref="V512"/>.</summary>
+    Emitted,
 }
 
 internal static class VectorWidths
 {
     /// <summary>The widest one this machine has in hardware.</summary>
     public static VectorWidth Best { get; } =
-        Vector512.IsHardwareAccelerated ? VectorWidth.V512
+        EmittedKernels.Instance is not null ? VectorWidth.Emitted
+        : Vector512.IsHardwareAccelerated ? VectorWidth.V512
         : Vector256.IsHardwareAccelerated ? VectorWidth.V256
         : Vector128.IsHardwareAccelerated ? VectorWidth.V128 : VectorWidth.Scalar;
 }

@@ -148,8 +148,11 @@ internal static unsafe class WeightLayout
         int codes = format == WeightFormat.Int8 ? 256 : 16;
         ushort scale = BFloat16.FromSingle(1 / MathF.Sqrt(inputs * (codes * codes - 1) / 12f));
         for (int start = 0; start < group.Length; start += RecordBytes(format))
-            MemoryMarshal.Cast<byte, ushort>(group.Slice(start, ScaleBytes)).Fill(scale);
+            ScalesOf(group[start..]).Fill(scale);
     }
+
+    /// <summary>The scales of a record, bfloat16: 16 of its first block, then 16 of its second.</summary>
+    public static Span<ushort> ScalesOf(Span<byte> record) => MemoryMarshal.Cast<byte, ushort>(record[..ScaleBytes]);
 
     private static void StoreBlock(WeightFormat format, byte* group, int lane, int block, ushort scale, ReadOnlySpan<sbyte> codes)
     {

@@ -104,7 +104,7 @@ public sealed class LinearWeightTests
             LinearWeight weight = LinearWeight.Pack(
                 Values(random, outputs * inputs), outputs, inputs, Values(random, outputs), Enum.Parse<WeightFormat>(format));
             float[] x = Values(random, rows * inputs), expected = Multiply(weight, x, rows, VectorWidth.Scalar);
-            foreach (VectorWidth width in (VectorWidth[])[VectorWidth.V128, VectorWidth.V256, VectorWidth.V512])
+            foreach (VectorWidth width in (VectorWidth[])[VectorWidth.V128, VectorWidth.V256, VectorWidth.V512, VectorWidth.Emitted])
             {
                 if (width <= VectorWidths.Best)
                     Assert.Equal(expected, Multiply(weight, x, rows, width));
