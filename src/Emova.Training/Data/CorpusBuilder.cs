@@ -58,7 +58,7 @@ public sealed class CorpusBuilder
         // Words of the chat format are in every sample: they must be single tokens however rarely answers use them.
         string[] format = ["system\n", "user\n", "assistant\n", "You are a helpful assistant.", "<image>\n", .. VoiceStyle.Emotions, .. VoiceStyle.Pitches];
         return TokenizerFile.Train(
-            Jobs.Where(j => j.Split == SplitRule.Train).Select(j => (j.Text, 1L))
+            Jobs.Where(j => j.Split == SplitRule.Train && !SpeechPlan.IsAnswer(j)).Select(j => (j.Text, 1L))
                 // Rare words would otherwise stay in pieces, and every piece is one more step for the language model.
                 .Concat(Vocabulary.Select(word => (" " + word, 20L)))
                 .Concat(format.Select(f => (f, 10_000L))),

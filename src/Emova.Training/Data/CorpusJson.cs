@@ -15,10 +15,13 @@ public static class CorpusJson
         Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
     };
 
+    /// <summary>What to say when a file of the corpus is not there.</summary>
+    internal static FileNotFoundException Missing(string path) => new($"{path}: not found; run 'emova-train data' (and 'encode' for units) first", path);
+
     public static IEnumerable<T> ReadLines<T>(string path)
     {
         if (!File.Exists(path))
-            throw new FileNotFoundException($"{path}: not found; run 'emova-train data' (and 'encode' for units) first", path);
+            throw Missing(path);
         int number = 0;
         foreach (string line in File.ReadLines(path))
         {

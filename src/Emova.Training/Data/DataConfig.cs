@@ -21,6 +21,9 @@ public sealed class DataConfig
     /// <summary>Digit strings, sums and long combinations beyond the dialogues.</summary>
     public int ExtraSentences { get; set; } = 1200;
 
+    /// <summary>Answers about random things, in the canonical voice only, to learn speaking from.</summary>
+    public int AnswerSentences { get; set; } = 6000;
+
     public int StyledTrainPerStyle { get; set; } = 130;
 
     public int StyledTestPerStyle { get; set; } = 20;

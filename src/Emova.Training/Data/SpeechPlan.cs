@@ -7,6 +7,8 @@ public sealed class SpeechPlan
     private readonly ulong _seed;
     private readonly List<RenderJob> _jobs = [];
 
+    private const string AnswerPrefix = "a";
+
     private SpeechPlan(DataConfig config, ulong seed) => (_config, _seed) = (config, seed);
 
     public static List<RenderJob> Create(
@@ -25,8 +27,12 @@ public sealed class SpeechPlan
             plan.AddExtra(sentence, rule.OfSentence(sentence));
         plan.AddStyled(replies[SplitRule.Train], replies[SplitRule.Test]);
         plan.AddUnseen(replies[SplitRule.Test]);
+        plan.AddAnswers(concepts);
         return plan._jobs;
     }
+
+    /// <summary>Whether a job is one of <see cref="AnswerSentences"/>, whose words are those of the others in random order.</summary>
+    public static bool IsAnswer(RenderJob job) => job.Id.StartsWith(AnswerPrefix, StringComparison.Ordinal);
 
     private void AddCanonical(IEnumerable<string> texts, string split)
     {
@@ -74,6 +80,14 @@ public sealed class SpeechPlan
             foreach (string text in Sample(test, _config.UnseenTestPerVoice, "unseen " + voice))
                 _jobs.Add(new RenderJob(NextId("u"), text, voice, "male-neutral-normal", "unseen", SplitRule.Test));
         }
+    }
+
+    /// <summary>Last, so that the number of answers changes nothing before them.</summary>
+    private void AddAnswers(IReadOnlyList<Concept> concepts)
+    {
+        HashSet<string> taken = [.. _jobs.Select(j => j.Text)];
+        foreach (string text in AnswerSentences.Generate(_config.AnswerSentences, concepts, taken, _seed))
+            Add(AnswerPrefix, text, VoiceStyle.Canonical, "canonical", SplitRule.Train);
     }
 
     /// <summary>Sentences of four to eleven words: long enough for a style to be heard.</summary>

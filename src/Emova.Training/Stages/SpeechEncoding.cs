@@ -11,8 +11,8 @@ public static class SpeechEncoding
 {
     private const double SecondsPerBatch = 60;
 
-    /// <summary>Disguised forms of each training recording that is listened to.</summary>
-    private const int Disguises = 2;
+    /// <summary>Disguised forms of each training recording that is listened to: some as far off as the encoder's training goes, some farther.</summary>
+    private static readonly double[] Disguises = [1, 1, 1.4, 1.4];
 
     /// <summary>
     /// Encodes the corpus in <paramref name="data"/> with the newest encoder checkpoint in <paramref name="runs"/>. Training recordings
@@ -22,13 +22,19 @@ public static class SpeechEncoding
     {
         using TinyCorpus corpus = TinyCorpus.Open(data);
         SpeechEncoderModel model = SpeechEncoderModel.Load(settings.Model, runs, SpeechEncoderStage.Name);
-        SpeechAugmentation augmentation = new(settings.Augmentation with { TimeMask = 0, BandMask = 0 }, model.FrontEnd, model.Dimensions.Features);
+        SpeechAugmentation[] augmentations = [.. Disguises.Select(strength => new SpeechAugmentation(
+            settings.Augmentation with
+            {
+                TimeMask = 0, BandMask = 0, Rate = settings.Augmentation.Rate * strength,
+                VocalTract = settings.Augmentation.VocalTract * strength, Formants = settings.Augmentation.Formants * strength,
+            },
+            model.FrontEnd, model.Dimensions.Features))];
         // The model folder stores bfloat16; the language model must learn the units that folder will give.
         model.Store.RoundToBrainFloat();
         Dictionary<string, int[]> units = Encode(corpus, "recordings", corpus.Utterances, (waves, _) => model.Units(waves));
         Utterance[] heard = [.. corpus.Utterances.Where(u => u.Split == "train" && u.Kind is "question" or "styled")];
-        Dictionary<string, int[]>[] disguised = [.. Enumerable.Range(1, Disguises).Select(form => Encode(
-            corpus, $"disguise {form}", heard, (waves, batch) => model.Units(waves, augmentation, new Random(BatchSeed(settings.Seed, form, batch)))))];
+        Dictionary<string, int[]>[] disguised = [.. Enumerable.Range(1, Disguises.Length).Select(form => Encode(
+            corpus, $"disguise {form}", heard, (waves, batch) => model.Units(waves, augmentations[form - 1], new Random(BatchSeed(settings.Seed, form, batch)))))];
         SpeechUnitsTable.Save(data, corpus.Utterances.Select(u => new UnitsRecord(
             u.Id, units[u.Id], disguised[0].ContainsKey(u.Id) ? [.. disguised.Select(form => form[u.Id])] : null)));
         Console.WriteLine(Summary(corpus, units));

@@ -122,6 +122,18 @@ public sealed class CorpusTests(FullCorpus full) : IClassFixture<FullCorpus>
     }
 
     [Fact]
+    public void Answers_to_learn_speaking_from_are_new_and_bring_no_new_words()
+    {
+        RenderJob[] answers = [.. Corpus.Jobs.Where(SpeechPlan.IsAnswer)];
+        HashSet<string> others = [.. Corpus.Jobs.Where(j => !SpeechPlan.IsAnswer(j)).Select(j => j.Text)];
+        HashSet<string> words = [.. others.SelectMany(text => text.Split(' '))];
+        Assert.Equal(answers.Length, answers.Select(j => j.Text).Distinct().Count());
+        Assert.DoesNotContain(answers, j => others.Contains(j.Text) || j.Split != SplitRule.Train || j.Kind != "canonical");
+        Assert.Empty(answers.SelectMany(j => j.Text.Split(' ')).Where(word => !words.Contains(word)).Distinct());
+        Assert.Equal(answers, Corpus.Jobs.TakeLast(answers.Length));
+    }
+
+    [Fact]
     public void Objects_lie_on_the_canvas()
     {
         foreach (Scene scene in Corpus.Dialogues["test"].Where(d => d.Scene is not null).Select(d => d.Scene!))

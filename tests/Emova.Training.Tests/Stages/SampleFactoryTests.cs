@@ -64,6 +64,19 @@ public sealed class SampleFactoryTests : IDisposable
     }
 
     [Fact]
+    public void A_cell_is_named_by_the_words_that_describe_the_object_at_its_center()
+    {
+        PictureNames names = new(_tokenizer);
+        Scene scene = Talk.Scene! with { Objects = [.. Talk.Scene!.Objects, new SceneObject("shape", "star", "red", [84, 100, 140, 140])] };
+        int[][] cells = names.Of(scene);
+        Assert.Equal(25, cells.Length);
+        Assert.Equal(_tokenizer.Encode(" cat middle left four"), cells[(3 * 5) + 1]); // center 28, 84: on the border, so the cell after it
+        Assert.Equal(_tokenizer.Encode(" red star bottom right three"), cells[(4 * 5) + 4]);
+        Assert.Equal(23, cells.Count(cell => ReferenceEquals(cell, names.Blank)));
+        Assert.Equal("\n", _tokenizer.Decode(names.Blank));
+    }
+
+    [Fact]
     public void Speech_tasks_use_the_fixed_prompts_and_collapsed_units()
     {
         TrainingSample speak = _factory.Speak(_factory.Canonical("this is a cat"));

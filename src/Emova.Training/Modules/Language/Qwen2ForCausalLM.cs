@@ -36,6 +36,12 @@ public sealed class Qwen2ForCausalLM : CheckpointModule
     /// <summary>Number of layers.</summary>
     public int NumHiddenLayers => _layers.Length;
 
+    /// <summary>Number of tokens, V.</summary>
+    public long VocabularySize => _config.VocabSize;
+
+    /// <summary>Embeddings of all tokens, which are also the output matrix: (V, D).</summary>
+    public Tensor EmbeddingTable => _embedding;
+
     /// <summary>Embedding rows of token ids (any shape), giving (…, D).</summary>
     public Tensor Embed(Tensor ids) => _embedding.index_select(0, ids.flatten()).view([.. ids.shape, _config.HiddenSize]);
 

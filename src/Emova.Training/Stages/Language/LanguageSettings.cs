@@ -5,6 +5,9 @@ namespace Emova.Training.Stages.Language;
 /// <summary>Settings of the stages that run the language model: `language`, `pretrain`, `align` and `finetune`.</summary>
 public sealed record LanguageSettings : LoopSettings
 {
+    /// <summary>Name of the run folder; null = that of the stage.</summary>
+    public string? Run { get; set; }
+
     /// <summary>Model description.</summary>
     public string Model { get; set; } = "configs/models/emova-tiny.json";
 
@@ -59,6 +62,9 @@ public sealed record LanguageSettings : LoopSettings
     /// to eight names per picture instead of one or two.
     /// </summary>
     public double CrowdedCaptions { get; set; }
+
+    /// <summary>Weight of the loss that puts what a cell of a picture shows near its words, see <see cref="PictureNames"/>; 0 = off.</summary>
+    public double NamingWeight { get; set; }
 
     /// <summary>Validation samples per task.</summary>
     public int ValidationSamples { get; set; } = 64;

@@ -17,7 +17,7 @@ public static class LanguageStage
     private const string ConfigFile = "config.yaml";
 
     /// <summary>Trains or goes on training; true when the run is complete.</summary>
-    /// <param name="name">name of the stage and of its run folder</param>
+    /// <param name="name">name of the stage and, unless the settings give another, of its run folder</param>
     /// <param name="settings">its settings</param>
     /// <param name="data">corpus folder</param>
     /// <param name="runs">folder of all runs</param>
@@ -30,7 +30,7 @@ public static class LanguageStage
         }
 
         using TinyCorpus corpus = TinyCorpus.Open(data);
-        RunFolder folder = new(runs, name);
+        RunFolder folder = new(runs, settings.Run ?? name);
         File.WriteAllText(Path.Combine(folder.Path, ConfigFile), StageConfig.ToYaml(settings));
         SpeechUnitsTable? units = settings.Speech ? SpeechUnitsTable.Open(data) : null;
         HuggingFaceTokenizer tokenizer = OpenTokenizer(settings, corpus, units, folder, runs);
@@ -58,7 +58,7 @@ public static class LanguageStage
         };
 
         PictureFeatures features = new(model, new ScenePictures(SceneRenderer.Open(), config.Vision.CreateImageProcessor()), settings.Seed, frozen: settings.TuneVisionFromLayer is null);
-        LanguageStep step = new(model, features);
+        LanguageStep step = new(model, features, new PictureNames(tokenizer));
         LanguageTask[] tasks = [.. Enum.GetValues<LanguageTask>().Where(t => settings.Speech || t <= LanguageTask.Picture)];
         SampleFactory trainFactory = new(corpus, units, tokenizer, "train", settings.PictureVariants);
         SampleMixture mixture = new(
@@ -74,13 +74,13 @@ public static class LanguageStage
 
         model.Language.train();
         return new TrainingLoop(folder, model.Store, optimizer, settings) { Unit = "tokens", Output = output }.Run(
-            s => TrainStep(step, batches.Get(s)),
+            s => TrainStep(step, batches.Get(s), settings.NamingWeight),
             s => evaluator.Measure(withAnswers: s == settings.TotalSteps || s / settings.EvaluateEvery % settings.AnswersEvery == 0));
     }
 
-    private static StepResult TrainStep(LanguageStep step, LanguageBatch batch)
+    private static StepResult TrainStep(LanguageStep step, LanguageBatch batch, double namingWeight)
     {
-        Tensor losses = step.Losses(batch);
+        (Tensor losses, Tensor? naming) = namingWeight > 0 ? step.LossesAndNaming(batch) : (step.Losses(batch), null);
         using IDisposable noGrad = no_grad();
         List<KeyValuePair<string, Tensor>> metrics = [];
         foreach (LanguageTask task in batch.TargetTasks.Distinct())
@@ -89,13 +89,19 @@ public static class LanguageStage
             metrics.Add(new(task.ToString(), losses.index_select(0, tensor(rows)).mean()));
         }
 
-        return new StepResult(Mean(losses), metrics, batch.Tokens);
+        if (naming is not null)
+        {
+            metrics.Add(new("naming", naming));
+        }
+
+        return new StepResult(Sum(losses, naming, namingWeight), metrics, batch.Tokens);
     }
 
-    private static Tensor Mean(Tensor losses)
+    private static Tensor Sum(Tensor losses, Tensor? naming, double namingWeight)
     {
         using IDisposable grad = enable_grad();
-        return losses.mean();
+        Tensor mean = losses.mean();
+        return naming is null ? mean : mean.Plus(naming.Times(namingWeight));
     }
 
     /// <summary>The corpus tokenizer; with speech, the one the first stage with speech extended by the units in use.</summary>

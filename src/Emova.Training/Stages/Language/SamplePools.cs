@@ -19,52 +19,50 @@ public static class SamplePools
         double crowdedCaptions = 0)
     {
         Dictionary<LanguageTask, Func<Random, TrainingSample>> pools = [];
+        Utterance[] spoken = [.. corpus.Utterances.Where(u => u.Split == split && u.Kind != "unseen" && units?.Contains(u.Id) == true)];
         foreach (LanguageTask task in tasks)
         {
             switch (task)
             {
                 case LanguageTask.Sentence:
                     string path = Path.Combine(corpus.Folder, "text", $"sentences-{split}.txt");
-                    Add(task, File.ReadLines(path).Where(l => l.Length > 0), (s, _) => factory.Sentence(s));
+                    Add(task, [.. File.ReadLines(path)], line => line.Length > 0, (s, _) => factory.Sentence(s));
                     break;
                 case LanguageTask.Conversation:
-                    Add(task, Typed(), (d, _) => factory.Conversation(d));
+                    Add(task, corpus.TypedDialogues(split), _ => true, (d, _) => factory.Conversation(d));
                     break;
                 case LanguageTask.Caption:
                     CrowdedScenes? crowds = crowdedCaptions > 0 ? new([.. corpus.Dialogues(split).Where(d => d.Scene is not null).Select(d => d.Scene!)]) : null;
-                    Add(task, corpus.Dialogues(split).Where(IsCaption), (d, random) =>
+                    Add(task, corpus.Dialogues(split), IsCaption, (d, random) =>
                         crowds is not null && random.NextDouble() < crowdedCaptions ? factory.Inventory(crowds.Compose(random), random) : factory.Caption(d, random));
                     break;
                 case LanguageTask.Picture:
-                    Add(task, Typed().Where(d => d.Scene is not null), factory.Picture);
+                    Add(task, corpus.TypedDialogues(split), d => d.Scene is not null, factory.Picture);
                     break;
                 case LanguageTask.Transcribe:
-                    Add(task, Spoken().Where(u => u.Kind != "canonical"), factory.Transcribe);
+                    Add(task, spoken, u => u.Kind != "canonical", factory.Transcribe);
                     break;
                 case LanguageTask.Speak:
-                    Add(task, Spoken().Where(u => u.Kind == "canonical"), (u, _) => factory.Speak(u));
+                    Add(task, spoken, u => u.Kind == "canonical", (u, _) => factory.Speak(u));
                     break;
                 case LanguageTask.SpokenReply:
-                    Add(task, corpus.Dialogues(split).Where(d => d.Scene is null && factory.IsSpoken(d)), factory.Spoken);
+                    Add(task, corpus.Dialogues(split), d => d.Scene is null && factory.IsSpoken(d), factory.Spoken);
                     break;
                 case LanguageTask.SpokenPicture:
-                    Add(task, corpus.Dialogues(split).Where(d => d.Scene is not null && factory.IsSpoken(d)), factory.Spoken);
+                    Add(task, corpus.Dialogues(split), d => d.Scene is not null && factory.IsSpoken(d), factory.Spoken);
                     break;
             }
         }
 
         return pools;
 
-        IEnumerable<Dialogue> Typed() => corpus.Dialogues(split).Concat(corpus.TypedDialogues(split));
-
-        IEnumerable<Utterance> Spoken() => corpus.Utterances.Where(u => u.Split == split && u.Kind != "unseen" && units!.Contains(u.Id));
-
-        void Add<T>(LanguageTask task, IEnumerable<T> entries, Func<T, Random, TrainingSample> build)
+        void Add<T>(LanguageTask task, IReadOnlyList<T> entries, Func<T, bool> fits, Func<T, Random, TrainingSample> build)
         {
-            T[] all = maxSamples > 0 ? [.. entries.Take(maxSamples)] : [.. entries];
+            IEnumerable<int> fitting = Enumerable.Range(0, entries.Count).Where(i => fits(entries[i]));
+            int[] all = maxSamples > 0 ? [.. fitting.Take(maxSamples)] : [.. fitting];
             if (all.Length > 0)
             {
-                pools[task] = random => build(all[random.Next(all.Length)], random);
+                pools[task] = random => build(entries[all[random.Next(all.Length)]], random);
             }
         }
     }

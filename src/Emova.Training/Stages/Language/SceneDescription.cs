@@ -10,7 +10,10 @@ public static class SceneDescription
     /// <summary>One line per object in reading order: color, concept, place, height, width.</summary>
     public static string Of(Scene scene) => string.Join("\n", scene.Objects
         .OrderBy(o => Band(Middle(o, 1), scene.Height)).ThenBy(o => Middle(o, 0))
-        .Select(o => $"{(o.Color is null ? "" : o.Color + " ")}{o.Concept} {Place(o, scene)}"));
+        .Select(o => Line(o, scene)));
+
+    /// <summary>What is said of one object of the scene.</summary>
+    public static string Line(SceneObject item, Scene scene) => $"{(item.Color is null ? "" : item.Color + " ")}{item.Concept} {Place(item, scene)}";
 
     private static double Middle(SceneObject item, int axis) => (item.Box[axis] + item.Box[axis + 2]) / 2.0;
 
