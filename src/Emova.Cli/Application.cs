@@ -65,6 +65,7 @@ internal static class Application
         {
             DemoCommand.Create(),
             ChatCommand.Create(),
+            ServeCommand.Create(),
             TranscribeCommand.Create(),
             SpeakCommand.Create(),
             DescribeCommand.Create(),

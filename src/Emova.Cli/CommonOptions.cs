@@ -50,7 +50,7 @@ internal sealed class CommonOptions
         return Terminal.WithStatus($"loading {folder}", () => Assistant.LoadSpeechTokenizer(folder));
     }
 
-    private string? SpeechTokenizerFolder(ParseResult parsed) =>
+    public string? SpeechTokenizerFolder(ParseResult parsed) =>
         parsed.GetValue(SpeechTokenizer) ?? (Environment.GetEnvironmentVariable("EMOVA_SPEECH_TOKENIZER") is { Length: > 0 } configured ? configured : null);
 
     public void ApplyThreads(ParseResult parsed)

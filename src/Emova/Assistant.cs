@@ -69,6 +69,8 @@ public sealed class Assistant
 
     internal ReplyGrammar DialogueGrammar => _dialogueGrammar.Value;
 
+    internal ReplyGrammar SpeechGrammar => _speechGrammar.Value;
+
     /// <summary>Loads a model folder.</summary>
     /// <param name="folder">The model.</param>
     /// <param name="speechTokenizer">
@@ -174,9 +176,16 @@ public sealed class Assistant
     /// <summary>Typed text as the model may see it: without control tokens, and in spoken form where the model knows no other.</summary>
     internal string PrepareText(string text)
     {
+        text = StripControls(text);
+        return _spokenText ? SpokenText.From(text) : text.Trim();
+    }
+
+    /// <summary>Text without control tokens and image placeholders, each replaced by a space.</summary>
+    internal string StripControls(string text)
+    {
         foreach (string control in _controlTexts)
             text = text.Replace(control, " ", StringComparison.Ordinal);
-        return _spokenText ? SpokenText.From(text) : text.Trim();
+        return text;
     }
 
     /// <summary>Speech as prompt text: units without repetitions, each one that has a token.</summary>

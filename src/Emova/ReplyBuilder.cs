@@ -40,6 +40,9 @@ internal sealed class ReplyBuilder
         Prefill,
     }
 
+    /// <summary>The answer so far.</summary>
+    public string Text => _values.GetValueOrDefault(ReplyFormat.ResponseText, "");
+
     private string? Style { get; set; }
 
     public T Time<T>(Part part, Func<T> work)
@@ -106,7 +109,7 @@ internal sealed class ReplyBuilder
             Heard = _values.GetValueOrDefault(ReplyFormat.UserText),
             UserEmotion = _values.GetValueOrDefault(ReplyFormat.UserEmotion),
             UserPitch = _values.GetValueOrDefault(ReplyFormat.UserPitch),
-            Text = _values.GetValueOrDefault(ReplyFormat.ResponseText, ""),
+            Text = Text,
             Emotion = _values.GetValueOrDefault(ReplyFormat.ResponseEmotion),
             Pitch = _values.GetValueOrDefault(ReplyFormat.ResponsePitch),
             Style = Style,

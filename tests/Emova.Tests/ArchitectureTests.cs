@@ -52,7 +52,8 @@ public sealed class ArchitectureTests
     [Theory]
     [InlineData("Emova", "")]
     [InlineData("Emova.Evaluation", "Emova")]
-    [InlineData("Emova.Cli", "Emova Emova.Evaluation")]
+    [InlineData("Emova.Server", "Emova")]
+    [InlineData("Emova.Cli", "Emova Emova.Evaluation Emova.Server")]
     [InlineData("Emova.Training", "Emova Emova.Evaluation")]
     public void Projects_point_downwards_only(string project, string references)
     {
@@ -63,7 +64,7 @@ public sealed class ArchitectureTests
     [Fact]
     public void Only_the_training_brings_libtorch()
     {
-        foreach (string project in (string[])["Emova", "Emova.Evaluation", "Emova.Cli"])
+        foreach (string project in (string[])["Emova", "Emova.Evaluation", "Emova.Server", "Emova.Cli"])
             Assert.DoesNotContain(Items(project, "PackageReference"), package => package.Contains("TorchSharp", StringComparison.OrdinalIgnoreCase));
         Assert.Contains("TorchSharp-cpu", Items("Emova.Training", "PackageReference"));
     }

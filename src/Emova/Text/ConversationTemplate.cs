@@ -69,6 +69,19 @@ public sealed record ConversationTemplate(
     public static ConversationTemplate Get(string key) =>
         ByKey.GetValueOrDefault(key) ?? throw new EmovaException($"conversation template '{key}' is unknown; known: {string.Join(", ", ByKey.Keys)}");
 
+    /// <summary>The same template with another system text; the markers around it stay.</summary>
+    public ConversationTemplate WithSystem(string text)
+    {
+        int start = 0;
+        foreach (string marker in (string[])["<|im_start|>system\n", "<|end_header_id|>\n\n", "<|system|>\n"])
+        {
+            if (System.IndexOf(marker, StringComparison.Ordinal) is >= 0 and int index)
+                start = Math.Max(start, index + marker.Length);
+        }
+
+        return this with { System = (Style == SeparatorStyle.Glm4 ? System + "<|system|>\n" : System[..start]) + text };
+    }
+
     /// <summary>
     /// The prompt of a conversation. A last message without text leaves the assistant's turn open for generation.
     /// When the first message carries an image, its placeholder is moved to the front.

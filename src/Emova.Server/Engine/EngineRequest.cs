@@ -1,0 +1,92 @@
+using Emova.Generation;
+using Emova.Media;
+using Emova.Text;
+
+namespace Emova.Server.Engine;
+
+/// <summary>What a request wants of the model.</summary>
+public enum EngineTask
+{
+    /// <summary>
+    /// The next message of the conversation. When the last user message has speech, the model writes the spoken reply (what it
+    /// heard, moods, answer, units); otherwise it writes text.
+    /// </summary>
+    Answer,
+
+    /// <summary>The last message's speech as text, nothing else.</summary>
+    Transcribe,
+
+    /// <summary>The last message's text aloud, nothing else.</summary>
+    Speak,
+}
+
+/// <summary>
+/// One request. It carries the whole conversation: the engine recognizes the beginning of conversations it has seen and computes
+/// only what is new, so nothing has to be kept open between turns and any item may be changed or removed.
+/// </summary>
+public sealed record EngineRequest
+{
+    /// <summary>What to do.</summary>
+    public EngineTask Task { get; init; } = EngineTask.Answer;
+
+    /// <summary>The messages so far, oldest first; the last one is the user's.</summary>
+    public required IReadOnlyList<EngineMessage> Messages { get; init; }
+
+    /// <summary>Instructions in the place of the model's usual system text; null for the usual one.</summary>
+    public string? System { get; init; }
+
+    /// <summary>Whether the answer is wanted aloud.</summary>
+    public bool Speak { get; init; }
+
+    /// <summary>The form of a text answer; null for plain text. A spoken reply whose form is given is text.</summary>
+    public ReplyGrammar? Grammar { get; init; }
+
+    /// <summary>How tokens are chosen.</summary>
+    public SamplingOptions Sampling { get; init; } = SamplingOptions.Greedy;
+
+    /// <summary>How the answer sounds.</summary>
+    public VoiceOptions Voice { get; init; } = new();
+
+    /// <summary>Most tokens to write, units included; null for as many as fit.</summary>
+    public int? MaxTokens { get; init; }
+
+    /// <summary>Texts that end the answer before they appear in it.</summary>
+    public IReadOnlyList<string> Stop { get; init; } = [];
+}
+
+/// <summary>One message of a conversation.</summary>
+/// <param name="Role">Who speaks.</param>
+/// <param name="Text">
+/// What is typed; for the assistant, what the model wrote (<see cref="EngineResult.Raw"/>), or <see cref="ReplyFormat.Write"/> of a
+/// spoken reply that was cut short.
+/// </param>
+/// <param name="Speech">What the user says; typed text stands before it.</param>
+/// <param name="Picture">What the user shows.</param>
+public sealed record EngineMessage(ConversationRole Role, string? Text, SpeechInput? Speech = null, PictureInput? Picture = null);
+
+/// <summary>A recording. Keep the object with its message: the engine keeps here what it computed of it.</summary>
+public sealed class SpeechInput(AudioClip clip)
+{
+    /// <summary>The recording at any sample rate; its samples are released once the units are known.</summary>
+    public AudioClip? Clip { get; private set; } = clip;
+
+    /// <summary>Length of the recording.</summary>
+    public TimeSpan Duration { get; } = clip.Duration;
+
+    /// <summary>The recording as token text of units; null until the engine has heard it.</summary>
+    internal string? Units { get; private set; }
+
+    internal void SetUnits(string units) => (Units, Clip) = (units, null);
+}
+
+/// <summary>A picture. Keep the object with its message: the engine keeps here what it computed of it.</summary>
+public sealed class PictureInput(RgbImage image)
+{
+    /// <summary>The picture; its pixels are released once the features are known.</summary>
+    public RgbImage? Image { get; private set; } = image;
+
+    /// <summary>(rows, D) of the language model; null until the engine has seen it.</summary>
+    internal float[]? Features { get; private set; }
+
+    internal void SetFeatures(float[] features) => (Features, Image) = (features, null);
+}

@@ -1,0 +1,56 @@
+using System.Text;
+using Emova.Text;
+
+namespace Emova.Server.Engine;
+
+/// <summary>From the messages of a request to the token ids of a prompt and the pictures in it.</summary>
+internal static class PromptComposer
+{
+    /// <summary>The prompt's ids, one placeholder per picture, and the pictures in order.</summary>
+    /// <exception cref="EmovaException">A recording is too short, or the model cannot see or hear.</exception>
+    public static (List<int> Ids, List<PictureInput> Pictures) Compose(Assistant assistant, EngineRequest request, Func<SpeechInput, string> hear)
+    {
+        List<PictureInput> pictures = [];
+        List<ConversationMessage> shown = [];
+        foreach (EngineMessage message in request.Task == EngineTask.Answer ? request.Messages : request.Messages.TakeLast(1))
+        {
+            string text = message.Role == ConversationRole.User ? UserText(assistant, request.Task, message, hear) : assistant.StripControls(message.Text ?? "");
+            if (message.Picture is not null)
+            {
+                pictures.Add(message.Picture);
+                text = $"{ImagePlaceholder.Text}\n{text}";
+            }
+
+            shown.Add(new ConversationMessage(message.Role, text));
+        }
+
+        shown.Add(new ConversationMessage(ConversationRole.Assistant, null));
+        ConversationTemplate template = request.System is null || request.Task != EngineTask.Answer
+            ? assistant.Template : assistant.Template.WithSystem(assistant.StripControls(request.System));
+        return (ImagePlaceholder.Encode(template.Render(shown), assistant.Tokenizer), pictures);
+    }
+
+    /// <summary>How many ids of each kind a prompt has; a picture counts as many as it has rows.</summary>
+    public static PromptUsage Count(Assistant assistant, List<int> ids, IEnumerable<PictureInput> pictures, int cached)
+    {
+        int images = ids.Count(id => id == ImagePlaceholder.Id);
+        int audio = assistant.Speech is { } speech ? ids.Count(id => id >= 0 && speech.UnitOf(id) >= 0) : 0;
+        int rows = pictures.Sum(picture => picture.Features!.Length / assistant.Model.Language.Config.HiddenSize);
+        return new PromptUsage(ids.Count - images - audio, audio, rows, cached);
+    }
+
+    private static string UserText(Assistant assistant, EngineTask task, EngineMessage message, Func<SpeechInput, string> hear)
+    {
+        string typed = message.Text is null ? "" : assistant.PrepareText(message.Text);
+        if (task == EngineTask.Speak)
+            return typed.Length > 0 ? SpeechPrompts.Speak + typed : throw new EmovaException("there is nothing to say in the text");
+        if (message.Speech is null)
+            return typed;
+        if (task == EngineTask.Transcribe)
+            return SpeechPrompts.Transcribe + hear(message.Speech);
+        StringBuilder text = new(typed);
+        if (typed.Length > 0)
+            text.Append('\n');
+        return text.Append(SpeechPrompts.Dialogue).Append(hear(message.Speech)).ToString();
+    }
+}

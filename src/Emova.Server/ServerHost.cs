@@ -1,0 +1,92 @@
+using System.Net;
+using System.Net.Sockets;
+using Emova.Server.Engine;
+using Emova.Server.Http;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+
+namespace Emova.Server;
+
+/// <summary>Builds and runs the server; the command line and the tests start the same one.</summary>
+public static class ServerHost
+{
+    /// <summary>Builds the server without starting it.</summary>
+    /// <param name="settings">Values for keys of the configuration, such as <c>Emova:Port</c>; they win over file and environment.</param>
+    /// <param name="configFile">An appsettings file that must exist; null for appsettings.json of the current folder, if there is one.</param>
+    /// <param name="configure">Changes to the services, such as another engine.</param>
+    /// <exception cref="EmovaException">A setting is wrong, or the model cannot be loaded.</exception>
+    public static WebApplication Build(
+        IEnumerable<KeyValuePair<string, string?>> settings, string? configFile = null, Action<WebApplicationBuilder>? configure = null)
+    {
+        WebApplicationBuilder builder = WebApplication.CreateSlimBuilder(new WebApplicationOptions { ApplicationName = "emova" });
+        if (configFile is not null)
+        {
+            if (!File.Exists(configFile))
+                throw new EmovaException($"{configFile}: no such configuration file");
+            builder.Configuration.AddJsonFile(Path.GetFullPath(configFile), optional: false, reloadOnChange: false);
+        }
+
+        builder.Configuration.AddInMemoryCollection(settings);
+        ServerOptions options = ReadOptions(builder.Configuration);
+        builder.Services.AddSingleton(options);
+        builder.Services.TryAddSingleton(TimeProvider.System);
+        builder.Services.AddSingleton<IInferenceEngine, InferenceEngine>();
+        builder.WebHost.ConfigureKestrel(kestrel =>
+        {
+            kestrel.AddServerHeader = false;
+            kestrel.Limits.MaxRequestBodySize = options.Limits.MaxBodyBytes;
+            kestrel.Listen(options.Host == "localhost" ? IPAddress.Loopback : IPAddress.Parse(options.Host), options.Port);
+        });
+        configure?.Invoke(builder);
+        builder.Services.TryAddSingleton(_ => Assistant.Load(options.Model, options.SpeechTokenizer.Length == 0 ? null : options.SpeechTokenizer));
+
+        WebApplication app = builder.Build();
+        _ = app.Services.GetRequiredService<IInferenceEngine>(); // A damaged model is found before the first connection.
+        app.UseMiddleware<ErrorMiddleware>();
+        ModelEndpoints.Map(app);
+        return app;
+    }
+
+    /// <summary>Runs the server until it is told to stop.</summary>
+    /// <exception cref="EmovaException">The address cannot be listened on.</exception>
+    public static async Task RunAsync(WebApplication app, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(app);
+        await using (app.ConfigureAwait(false))
+        {
+            try
+            {
+                await app.StartAsync(cancellationToken).ConfigureAwait(false);
+            }
+            catch (IOException error) when (error.InnerException is Microsoft.AspNetCore.Connections.AddressInUseException or SocketException)
+            {
+                throw new EmovaException($"{ServerOptions.Section}:Host and :Port: {error.Message}", error);
+            }
+
+            ServerLog.Listening(app.Logger, string.Join(' ', app.Urls), app.Services.GetRequiredService<IInferenceEngine>().Info.ModelName);
+            using CancellationTokenRegistration stop = cancellationToken.Register(app.Lifetime.StopApplication);
+            await app.WaitForShutdownAsync(CancellationToken.None).ConfigureAwait(false);
+        }
+    }
+
+    private static ServerOptions ReadOptions(ConfigurationManager configuration)
+    {
+        ServerOptions options;
+        try
+        {
+            options = configuration.GetSection(ServerOptions.Section).Get<ServerOptions>(binder => binder.ErrorOnUnknownConfiguration = true) ?? new ServerOptions();
+        }
+        catch (InvalidOperationException error)
+        {
+            throw new EmovaException($"{ServerOptions.Section}: {error.Message}", error);
+        }
+
+        IReadOnlyList<string> wrong = ServerOptionsCheck.Errors(options);
+        return wrong.Count == 0 ? options : throw new EmovaException(string.Join("; ", wrong));
+    }
+}

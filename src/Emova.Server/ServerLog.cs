@@ -1,0 +1,16 @@
+using Microsoft.Extensions.Logging;
+
+namespace Emova.Server;
+
+/// <summary>What the server logs. Nothing a person said, typed or showed is among it.</summary>
+internal static partial class ServerLog
+{
+    [LoggerMessage(1, LogLevel.Information, "Listening on {Addresses} with {Model}")]
+    public static partial void Listening(ILogger logger, string addresses, string model);
+
+    [LoggerMessage(2, LogLevel.Error, "{Method} {Path} failed")]
+    public static partial void Failed(ILogger logger, string method, string path, Exception error);
+
+    [LoggerMessage(3, LogLevel.Error, "A reply failed")]
+    public static partial void ReplyFailed(ILogger logger, Exception error);
+}

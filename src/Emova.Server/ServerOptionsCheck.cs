@@ -1,0 +1,49 @@
+using System.Net;
+
+namespace Emova.Server;
+
+/// <summary>Checks the settings at start; each message names the key and the allowed range.</summary>
+internal static class ServerOptionsCheck
+{
+    public static IReadOnlyList<string> Errors(ServerOptions options)
+    {
+        List<string> errors = [];
+        if (options.Model.Length == 0)
+            errors.Add($"{Key(nameof(options.Model))} is missing: the model folder");
+        if (options.Host != "localhost" && !IPAddress.TryParse(options.Host, out _))
+            errors.Add($"{Key(nameof(options.Host))} is '{options.Host}', allowed is an IP address or localhost");
+        Range(nameof(options.Port), options.Port, 0, 65535);
+        Range(nameof(options.DrainSeconds), options.DrainSeconds, 0, 3600);
+        Range("Engine:Slots", options.Engine.Slots, 1, 256);
+        Range("Engine:QueueLength", options.Engine.QueueLength, 1, 10_000);
+        Range("Engine:ContextLength", options.Engine.ContextLength, 0, int.MaxValue);
+        Range("Engine:MaxUnits", options.Engine.MaxUnits, 1, 100_000);
+        Range("Limits:MaxBodyBytes", options.Limits.MaxBodyBytes, 1 << 10, 1 << 30);
+        Range("Limits:MaxAudioSeconds", options.Limits.MaxAudioSeconds, 1, 3600);
+        Range("Limits:MaxImagePixels", options.Limits.MaxImagePixels, 784, 1_000_000_000);
+        Range("Limits:RequestsPerMinute", options.Limits.RequestsPerMinute, 0, 1_000_000);
+        Range("Limits:ConcurrentRequests", options.Limits.ConcurrentRequests, 1, 100_000);
+        Range("Limits:AudioSecondsPerMinute", options.Limits.AudioSecondsPerMinute, 0, 1_000_000);
+        foreach (string origin in options.AllowedOrigins)
+        {
+            if (!Uri.TryCreate(origin, UriKind.Absolute, out Uri? uri) || uri.Scheme is not ("http" or "https") || uri.GetLeftPart(UriPartial.Authority) != origin)
+                errors.Add($"{Key(nameof(options.AllowedOrigins))} has '{origin}', allowed are origins such as https://example.org");
+        }
+
+        foreach (string host in options.AllowedRemoteHosts)
+        {
+            if (Uri.CheckHostName(host) == UriHostNameType.Unknown)
+                errors.Add($"{Key(nameof(options.AllowedRemoteHosts))} has '{host}', allowed are host names");
+        }
+
+        return errors;
+
+        void Range(string key, long value, long minimum, long maximum)
+        {
+            if (value < minimum || value > maximum)
+                errors.Add($"{Key(key)} is {value}, allowed is {minimum} to {maximum}");
+        }
+    }
+
+    private static string Key(string key) => $"{ServerOptions.Section}:{key}";
+}

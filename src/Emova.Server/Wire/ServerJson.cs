@@ -1,0 +1,27 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+
+namespace Emova.Server.Wire;
+
+/// <summary>Reads and writes the HTTP protocol: snake case, nothing guessed, no reflection.</summary>
+[JsonSourceGenerationOptions(
+    PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower, NumberHandling = JsonNumberHandling.Strict, MaxDepth = 64)]
+[JsonSerializable(typeof(ApiError))]
+[JsonSerializable(typeof(HealthReport))]
+[JsonSerializable(typeof(ModelList))]
+[JsonSerializable(typeof(ModelEntry))]
+[JsonSerializable(typeof(VoiceList))]
+internal sealed partial class ServerJson : JsonSerializerContext;
+
+/// <summary>OpenAI's error object; all four keys are always present.</summary>
+internal sealed record ApiError(ApiErrorBody Error);
+
+internal sealed record ApiErrorBody(string Message, string Type, string? Param, string? Code);
+
+internal sealed record HealthReport(string Status, int Running, int Waiting);
+
+internal sealed record ModelList(string Object, IReadOnlyList<ModelEntry> Data);
+
+internal sealed record ModelEntry(string Id, string Object, long Created, string OwnedBy);
+
+internal sealed record VoiceList(IReadOnlyList<string> Voices);
