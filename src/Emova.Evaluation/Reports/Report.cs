@@ -29,6 +29,16 @@ public sealed record Report(
         WriteIndented = true,
     };
 
+    private static readonly JsonSerializerOptions OnOneLine = new(Options) { WriteIndented = false };
+
+    /// <summary>What was answered wrong. Not part of the report's JSON: <see cref="ReportFiles.Write"/> puts it into a file of its own.</summary>
+    [JsonIgnore]
+    public IReadOnlyList<Mistake> Mistakes { get; init; } = [];
+
+    /// <summary>The mistakes, a JSON object per line.</summary>
+    public string MistakesToJsonLines() =>
+        string.Concat(Mistakes.Select(mistake => JsonSerializer.Serialize(mistake, OnOneLine) + "\n"));
+
     public string ToJson() => JsonSerializer.Serialize(this, Options).ReplaceLineEndings("\n") + "\n";
 
     /// <exception cref="EmovaException">The file is missing or is not a report.</exception>

@@ -3,13 +3,14 @@ namespace Emova.Evaluation.Reports;
 /// <summary>Reports on disk.</summary>
 public static class ReportFiles
 {
-    /// <summary>Writes evaluation.json and evaluation.md into a folder, which is created.</summary>
+    /// <summary>Writes evaluation.json, evaluation.md and mistakes.jsonl into a folder, which is created.</summary>
     /// <exception cref="EmovaException">The folder cannot be written.</exception>
     public static void Write(Report report, string folder) => Guard(folder, () =>
     {
         Directory.CreateDirectory(folder);
         File.WriteAllText(Path.Combine(folder, "evaluation.json"), report.ToJson());
         File.WriteAllText(Path.Combine(folder, "evaluation.md"), ReportWriter.ToMarkdown(report));
+        File.WriteAllText(Path.Combine(folder, "mistakes.jsonl"), report.MistakesToJsonLines());
     });
 
     /// <summary>Fails unless a document has the markers, so that a long run does not end in vain.</summary>

@@ -23,12 +23,11 @@ internal static class PicturesPart
 
     private static void Ask(TinyRun run, string name, TestDialogue[] dialogues, string drawing, Target target, bool byTask)
     {
-        ErrorRate[] right = run.Map(name, dialogues, dialogue =>
-        {
-            IReadOnlyList<Reply> replies = run.Model.Converse(
-                run.Corpus.ReadPicture(dialogue, drawing), [.. dialogue.Turns.Select(turn => new SpokenOrTyped(turn.User.Text, null))], 0, run.Options.Seed);
-            return new ErrorRate(dialogue.Turns.Where((turn, i) => Answers.Same(turn.Reply.Text, replies[i].Text)).Count(), dialogue.Turns.Length);
-        });
+        IReadOnlyList<Reply>[] replies = run.Map(name, dialogues, dialogue => run.Model.Converse(
+            run.Corpus.ReadPicture(dialogue, drawing), [.. dialogue.Turns.Select(turn => new SpokenOrTyped(turn.User.Text, null))], 0, run.Options.Seed));
+        ErrorRate[] right = [.. dialogues.Zip(replies, (dialogue, answers) => new ErrorRate(
+            dialogue.Turns.Zip(answers).Count(pair => Answers.Same(pair.First.Reply.Text, pair.Second.Text)), dialogue.Turns.Length))];
+        run.Note(name, dialogues.Zip(replies).SelectMany(pair => pair.First.Turns.Zip(pair.Second, (turn, reply) => (pair.First.Id, turn.User.Text, turn.Reply.Text, reply.Text))));
         run.Add(name, run.Rate(right), target);
         if (!byTask) return;
         foreach (IGrouping<string, ErrorRate> task in dialogues.Zip(right).GroupBy(pair => pair.First.Task, pair => pair.Second).OrderBy(g => g.Key, StringComparer.Ordinal))

@@ -30,6 +30,8 @@ internal static class SpokenPart
         run.Add("questions heard without a wrong word", run.Share(exchanges.Select(e => Answers.Same(e.Turn.User.Text, e.Reply.Heard ?? ""))));
         run.Add("exact answers about pictures, spoken", Right(withPicture: true), Target.Min(90));
         run.Add("exact answers without a picture, spoken", Right(withPicture: false));
+        run.Note("exact answers, spoken", dialogues.Zip(conversations).SelectMany(pair => pair.Second.Select(e =>
+            (pair.First.Id, $"{e.Turn.User.Text} | heard: {e.Reply.Heard}", e.Turn.Reply.Text, e.Reply.Text))));
         run.Add("emotion and pitch of the reply as labelled", run.Share(exchanges.Select(e => e.HasEmotion && e.HasPitch)), Target.Min(95));
         run.Add("emotion of the reply as labelled", run.Share(exchanges.Select(e => e.HasEmotion)));
         if (PocketsphinxJudge.WhyMissing() is { } reason) run.Skip("words of the spoken answer", reason);

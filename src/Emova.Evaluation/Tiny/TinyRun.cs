@@ -10,6 +10,7 @@ namespace Emova.Evaluation.Tiny;
 internal sealed class TinyRun(IEvaluatedModel model, TestCorpus corpus, TinyOptions options, Action<TinyProgress>? progress, CancellationToken cancellation) : IDisposable
 {
     private readonly List<Figure> _figures = [];
+    private readonly List<Mistake> _mistakes = [];
     private readonly Dictionary<string, string> _skipped = [];
     private PocketsphinxJudge? _judge;
     private (TestUtterance Utterance, float[] Samples)[]? _festival;
@@ -26,6 +27,8 @@ internal sealed class TinyRun(IEvaluatedModel model, TestCorpus corpus, TinyOpti
 
     public IReadOnlyDictionary<string, string> Skipped => _skipped;
 
+    public IReadOnlyList<Mistake> Mistakes => _mistakes;
+
     /// <summary>Part that is running; figures are filed under it.</summary>
     public string Part { get; set; } = "";
 
@@ -37,7 +40,10 @@ internal sealed class TinyRun(IEvaluatedModel model, TestCorpus corpus, TinyOpti
 
     /// <summary>The listener for sentences of the domain: it knows the training sentences, never the test ones.</summary>
     public PocketsphinxJudge Judge => _judge ??= PocketsphinxJudge.ForSentences(
-        corpus.Utterances.Where(u => u.Split == "train" && u.Kind is "canonical" or "question").Select(u => u.Text).Distinct());
+        corpus.Utterances.Where(u => u.Split == "train" && u.Kind is "canonical" or "question" && !IsAboutAnything(u)).Select(u => u.Text).Distinct());
+
+    /// <summary>Answers about random things would tell the judge that any word follows any other.</summary>
+    private static bool IsAboutAnything(TestUtterance utterance) => utterance.Id.StartsWith('a');
 
     public void Dispose() => _judge?.Dispose();
 
@@ -46,6 +52,10 @@ internal sealed class TinyRun(IEvaluatedModel model, TestCorpus corpus, TinyOpti
 
     public void Add(string name, Estimate estimate, Target? target = null, string? note = null) =>
         _figures.Add(Figure.Percent(Part, name, estimate, target, note));
+
+    /// <summary>Notes answers that differ from what they should be.</summary>
+    public void Note(string figure, IEnumerable<(string Item, string Question, string Expected, string Actual)> answers) => _mistakes.AddRange(
+        answers.Where(a => !Answers.Same(a.Expected, a.Actual)).Select(a => new Mistake($"{Part}, {figure}", a.Item, a.Question, a.Expected, a.Actual)));
 
     public void Add(Figure figure) => _figures.Add(figure);
 

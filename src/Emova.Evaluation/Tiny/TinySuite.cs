@@ -45,6 +45,6 @@ public static class TinySuite
             await runPart(run).ConfigureAwait(false);
             seconds[name] = Math.Round(watch.Elapsed.TotalSeconds, 1);
         }
-        return new Report("tiny", options.Command, options.Seed, Machine, [.. run.Figures], new Dictionary<string, string>(run.Skipped), seconds);
+        return new Report("tiny", options.Command, options.Seed, Machine, [.. run.Figures], new Dictionary<string, string>(run.Skipped), seconds) { Mistakes = [.. run.Mistakes] };
     }
 }

@@ -21,7 +21,8 @@ internal static class TranscribePart
 
     private static void Add(TinyRun run, string name, (TestUtterance Utterance, float[] Samples)[] recordings, Target? target)
     {
-        ErrorRate[] errors = run.Map(name, recordings, r => Answers.WordErrors(r.Utterance.Text, run.Model.Transcribe(r.Samples)));
-        run.Add(name, run.Rate(errors), target);
+        string[] heard = run.Map(name, recordings, r => run.Model.Transcribe(r.Samples));
+        run.Add(name, run.Rate(recordings.Zip(heard, (r, text) => Answers.WordErrors(r.Utterance.Text, text))), target);
+        run.Note(name, recordings.Zip(heard, (r, text) => (r.Utterance.Id, r.Utterance.Style, r.Utterance.Text, text)));
     }
 }

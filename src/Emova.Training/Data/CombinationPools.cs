@@ -41,7 +41,7 @@ public sealed class PoolSizes
 
     public int Meetings { get; set; } = 160;
 
-    /// <summary>Size of a held-out pool as a share of the training pool.</summary>
+    /// <summary>Size of a held-out pool as a share of the training pool; 0 = there is none.</summary>
     public double HeldOut { get; set; } = 0.1;
 }
 
@@ -75,8 +75,8 @@ public sealed class CombinationPools
         Groups = Build(sizes.Groups, () => NewGroups());
         Rows = Build(sizes.Rows, () => new([_things.Next(), _things.Next(), _things.Next()]));
         // Only a thousand strings of three digits exist, a few dozen of them held out.
-        DigitStrings = Fill(sizes.DigitStrings, () => new([Digit(), Digit(), Digit()]), 0.06);
-        Meetings = Fill(sizes.Meetings, () => new([_things.Next(), PictureComposer.FaceItem(_random.Pick(Lexicon.Emotions))]), 0.12);
+        DigitStrings = Fill(sizes.DigitStrings, () => new([Digit(), Digit(), Digit()]), Math.Min(0.06, sizes.HeldOut));
+        Meetings = Fill(sizes.Meetings, () => new([_things.Next(), PictureComposer.FaceItem(_random.Pick(Lexicon.Emotions))]), Math.Min(0.12, 1.2 * sizes.HeldOut));
     }
 
     public IReadOnlyDictionary<string, List<Combination>> Pairs { get; }
@@ -119,7 +119,7 @@ public sealed class CombinationPools
     private Dictionary<string, List<Combination>> Fill(int trainCount, Func<Combination> draw, double share)
     {
         var pool = SplitRule.Splits.ToDictionary(s => s, _ => new List<Combination>());
-        int heldOut = Math.Max(12, (int)(trainCount * share));
+        int heldOut = share == 0 ? 0 : Math.Max(12, (int)(trainCount * share));
         var seen = new HashSet<string>();
         for (int tries = 0; tries < 1_000_000; tries++)
         {

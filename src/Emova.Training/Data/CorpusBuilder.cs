@@ -18,7 +18,8 @@ public sealed class CorpusBuilder
         Concepts = ConceptTable.Load();
         var pools = new CombinationPools(Concepts, _rule, config.Pools, new DeterministicRandom((ulong)seed));
         Dialogues = SplitRule.Splits.ToDictionary(split => split, split => Generate(split, pools));
-        TypedDialogues = [.. new DialogueGenerator(SplitRule.Train, Concepts, pools, _rule, (ulong)seed, "typed").GenerateTyped(config.TypedDialogues)];
+        var wide = new CombinationPools(Concepts, _rule, config.TypedPools, new DeterministicRandom(DeterministicRandom.Hash("typed pools", (ulong)seed)));
+        TypedDialogues = [.. new DialogueGenerator(SplitRule.Train, Concepts, wide, _rule, (ulong)seed, "typed").GenerateTyped(config.TypedDialogues)];
         Jobs = SpeechPlan.Create(Dialogues, Concepts, config, _rule, (ulong)seed);
         AssertDisjoint();
     }

@@ -34,4 +34,14 @@ public sealed class DataConfig
     public int TokenizerEntries { get; set; } = 1500;
 
     public PoolSizes Pools { get; set; } = new();
+
+    /// <summary>
+    /// The same for typed conversations, which nobody has to say: as many as there are, or the model learns the few spoken combinations by
+    /// heart and answers with one of them.
+    /// </summary>
+    public PoolSizes TypedPools { get; set; } = new()
+    {
+        Pairs = 8000, ShapePairs = 700, MixedPairs = 4000, Relations = 6000, ShapeRelations = 500, Comparisons = 5000, Groups = 5000, Rows = 9000,
+        DigitStrings = 800, Meetings = 550, HeldOut = 0,
+    };
 }

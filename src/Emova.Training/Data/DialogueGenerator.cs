@@ -9,6 +9,13 @@ public sealed class DialogueGenerator
         ("groups", 6), ("row", 6), ("digit", 5), ("digits", 4), ("sum", 8), ("numbers", 3), ("face", 3), ("meeting", 3), ("bars", 6),
     ];
 
+    /// <summary>Typed conversations practice what a few words must tell apart: colored shapes, digits, bars.</summary>
+    private static readonly (string Kind, double Weight)[] TypedPictureKinds =
+    [
+        ("single", 16), ("shape", 12), ("count", 11), ("shape-count", 8), ("pair", 11), ("relation", 9), ("compare", 5),
+        ("groups", 8), ("row", 6), ("digit", 5), ("digits", 8), ("sum", 10), ("numbers", 5), ("face", 2), ("meeting", 4), ("bars", 9),
+    ];
+
     private static readonly (string Kind, double Weight)[] DialogueKinds =
     [
         ("picture", 59), ("followup", 15), ("talk", 4), ("news", 7), ("wish", 8), ("echo", 2), ("sum", 5),
@@ -67,7 +74,7 @@ public sealed class DialogueGenerator
     {
         for (int i = 0; i < count;)
         {
-            if (AboutPicture($"{_split}-typed-{i:00000}", most: _random.Between(3, 5), least: 2) is not { } dialogue)
+            if (AboutPicture($"{_split}-typed-{i:00000}", most: _random.Between(3, 5), least: 2, typed: true) is not { } dialogue)
                 continue;
             yield return dialogue;
             i++;
@@ -99,10 +106,10 @@ public sealed class DialogueGenerator
         }
     }
 
-    private Dialogue? AboutPicture(string id, int most, int? least = null, bool wish = false)
+    private Dialogue? AboutPicture(string id, int most, int? least = null, bool wish = false, bool typed = false)
     {
         const int tries = 200;
-        string kind = Weighted(PictureKinds);
+        string kind = Weighted(typed ? TypedPictureKinds : PictureKinds);
         for (int attempt = 0; attempt < tries; attempt++)
         {
             Picture picture = _composer.Compose(kind, _split);
@@ -111,12 +118,12 @@ public sealed class DialogueGenerator
             var turns = new List<DialogueTurn>();
             string? task = null;
             var exchanges = _questions.About(picture);
-            while (turns.Count < most && Choose(exchanges) is { } exchange)
+            while (turns.Count < most && Choose(exchanges, typed) is { } exchange)
             {
                 exchanges.Remove(exchange);
                 if (turns.Any(t => t.Reply.Text == exchange.Reply))
                     continue;
-                DialogueTurn? turn = wish ? Wished(exchange) : Ask(exchange, later: turns.Count > 0);
+                DialogueTurn? turn = wish ? Wished(exchange) : Ask(exchange, later: turns.Count > 0, typed: typed);
                 if (turn is null)
                     continue;
                 turns.Add(turn);
@@ -154,24 +161,24 @@ public sealed class DialogueGenerator
     }
 
     /// <summary>A weighted choice among the exchanges whose answer belongs to the split.</summary>
-    private Exchange? Choose(List<Exchange> exchanges)
+    private Exchange? Choose(List<Exchange> exchanges, bool typed = false)
     {
-        var allowed = exchanges.Where(e => e.Weight > 0 && Allowed(e)).ToList();
+        var allowed = exchanges.Where(e => e.Weight > 0 && Allowed(e, typed)).ToList();
         return allowed.Count == 0 ? null : allowed[WeightedIndex([.. allowed.Select(e => e.Weight)])];
     }
 
-    private bool Allowed(Exchange e) =>
+    private bool Allowed(Exchange e, bool typed = false) =>
         _rule.OfReply(e) == _split
-        && (_split != SplitRule.Train || e.Pinned || DeterministicRandom.Fraction(e.Reply, _seed + 10) < e.Keep);
+        && (_split != SplitRule.Train || e.Pinned || typed || DeterministicRandom.Fraction(e.Reply, _seed + 10) < e.Keep);
 
-    private DialogueTurn? Ask(Exchange e, bool later, bool picture = true)
+    private DialogueTurn? Ask(Exchange e, bool later, bool picture = true, bool typed = false)
     {
-        if (later && e.FollowUp is not null && _random.Chance(0.75) && PickWording(e.FollowUp, e.Open && e.FollowUp.Split(' ').Length > 4, picture: false) is { } elliptic)
+        if (later && e.FollowUp is not null && _random.Chance(0.75) && PickWording(e.FollowUp, e.Open && e.FollowUp.Split(' ').Length > 4, picture: false, typed) is { } elliptic)
             return Turn(elliptic, e, e.Emotion, "normal");
-        return PickWording(e.Question, e.Open, picture && !later) is { } text ? Turn(text, e, e.Emotion, "normal") : null;
+        return PickWording(e.Question, e.Open, picture && !later, typed) is { } text ? Turn(text, e, e.Emotion, "normal") : null;
     }
 
-    private string? PickWording(string core, bool open, bool picture)
+    private string? PickWording(string core, bool open, bool picture, bool typed = false)
     {
         // The plain form of a common question is what people say most: it is always learned.
         string SplitOf(string text) => !open && text == core ? SplitRule.Train : _rule.OfQuestion(text);
@@ -181,7 +188,7 @@ public sealed class DialogueGenerator
             string[] heldOut = [.. Wording.AllVariants(core, picture).Where(v => SplitOf(v) == _split).Take(open ? 1 : 3)];
             return heldOut.Length == 0 ? null : _random.Pick(heldOut);
         }
-        var variants = Wording.Variants(core, open, picture, _seed).Where(v => SplitOf(v) == _split).ToList();
+        var variants = (typed ? Wording.AllVariants(core, picture) : Wording.Variants(core, open, picture, _seed)).Where(v => SplitOf(v) == _split).ToList();
         return variants.Count == 0 ? null : variants[0] == core && _random.Chance(0.3) ? core : _random.Pick(variants);
     }
 
