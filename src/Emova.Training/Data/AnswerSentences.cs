@@ -9,9 +9,9 @@ public static class AnswerSentences
     /// <summary>Draws different sentences.</summary>
     /// <param name="count">how many</param>
     /// <param name="concepts">what they speak of</param>
-    /// <param name="taken">sentences that exist already or are held out</param>
+    /// <param name="allowed">whether a sentence may be said: new, and not held out</param>
     /// <param name="seed">seed of the corpus</param>
-    public static List<string> Generate(int count, IReadOnlyList<Concept> concepts, IReadOnlySet<string> taken, ulong seed)
+    public static List<string> Generate(int count, IReadOnlyList<Concept> concepts, Predicate<string> allowed, ulong seed)
     {
         var random = new DeterministicRandom(DeterministicRandom.Hash("answer sentences", seed));
         var things = new ShuffledCycle<Concept>(concepts, random);
@@ -20,7 +20,7 @@ public static class AnswerSentences
         while (ordered.Count < count)
         {
             string sentence = Draw(things, random);
-            if (!taken.Contains(sentence) && sentences.Add(sentence))
+            if (allowed(sentence) && sentences.Add(sentence))
                 ordered.Add(sentence);
         }
         return ordered;

@@ -27,7 +27,7 @@ public sealed class SpeechPlan
             plan.AddExtra(sentence, rule.OfSentence(sentence));
         plan.AddStyled(replies[SplitRule.Train], replies[SplitRule.Test]);
         plan.AddUnseen(replies[SplitRule.Test]);
-        plan.AddAnswers(concepts);
+        plan.AddAnswers(concepts, rule);
         return plan._jobs;
     }
 
@@ -83,10 +83,10 @@ public sealed class SpeechPlan
     }
 
     /// <summary>Last, so that the number of answers changes nothing before them.</summary>
-    private void AddAnswers(IReadOnlyList<Concept> concepts)
+    private void AddAnswers(IReadOnlyList<Concept> concepts, SplitRule rule)
     {
         HashSet<string> taken = [.. _jobs.Select(j => j.Text)];
-        foreach (string text in AnswerSentences.Generate(_config.AnswerSentences, concepts, taken, _seed))
+        foreach (string text in AnswerSentences.Generate(_config.AnswerSentences, concepts, text => !taken.Contains(text) && rule.OfSentence(text) == SplitRule.Train, _seed))
             Add(AnswerPrefix, text, VoiceStyle.Canonical, "canonical", SplitRule.Train);
     }
 

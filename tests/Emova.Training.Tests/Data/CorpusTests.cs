@@ -105,7 +105,7 @@ public sealed class CorpusTests(FullCorpus full) : IClassFixture<FullCorpus>
         var styled = Corpus.Jobs.Where(j => j.Kind == "styled").GroupBy(j => (j.Style, j.Split)).ToDictionary(g => g.Key, g => g.Count());
         Assert.All(VoiceStyle.All, s => Assert.Equal(130, styled[(s.Name, "train")]));
         Assert.All(VoiceStyle.All, s => Assert.Equal(20, styled[(s.Name, "test")]));
-        Assert.InRange(Corpus.Jobs.Count, 20_000, 30_000);
+        Assert.InRange(Corpus.Jobs.Count, 26_000, 36_000);
         Assert.Equal(Corpus.Jobs.Count, Corpus.Jobs.Select(j => j.Id).Distinct().Count());
     }
 
