@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using Emova.Checkpoints;
 using Emova.Generation;
 using Emova.Media;
@@ -21,9 +22,11 @@ public sealed class Assistant
 
     private const string InnerSpeechTokenizer = "speech_tokenizer";
     private const int DefaultContextLength = 8192;
+    private const long DefaultPrefixBytes = 64 << 20;
 
     private readonly bool _spokenText;
     private readonly string[] _controlTexts;
+    private readonly ConcurrentBag<DecodeLoop> _loops = [];
     private readonly Lazy<ReplyGrammar> _textGrammar;
     private readonly Lazy<ReplyGrammar> _dialogueGrammar;
     private readonly Lazy<ReplyGrammar> _speechGrammar;
@@ -64,6 +67,9 @@ public sealed class Assistant
 
     /// <summary>The voice styles; null for a model that cannot speak.</summary>
     public StyleTable? Styles => SpeechParts.Styles;
+
+    /// <summary>Beginnings of prompts that its conversations share.</summary>
+    public PrefixStore Prefixes { get; } = new(DefaultPrefixBytes);
 
     internal ReplyGrammar TextGrammar => _textGrammar.Value;
 
@@ -109,15 +115,27 @@ public sealed class Assistant
     /// <exception cref="EmovaException">The audio is too short, or longer than the model can take.</exception>
     public string Transcribe(AudioClip audio, ConversationOptions? options = null, Action<string>? onText = null, CancellationToken cancellationToken = default)
     {
-        ArgumentNullException.ThrowIfNull(audio);
-        string units = EncodeToText(audio);
-        IncrementalDecoder decoder = Tokenizer.CreateDecoder(skipSpecialTokens: true);
-        List<int> written = Ask(SpeechPrompts.Transcribe + units, TextGrammar, options ?? new ConversationOptions(), token =>
+        PendingReply reply = BeginTranscription(audio, options, happening =>
         {
-            if (decoder.Add(token) is { Length: > 0 } text)
-                onText?.Invoke(text);
-        }, cancellationToken);
-        return Tokenizer.Decode(written.SkipLast(1));
+            if (happening is ReplyEvent.AnswerText text)
+                onText?.Invoke(text.Text);
+        });
+        return reply.Run(this, cancellationToken).Raw;
+    }
+
+    /// <summary>Begins to write down what is said, as <see cref="Transcribe"/>, in steps of a <see cref="DecodeLoop"/>.</summary>
+    /// <param name="audio">Speech at any sample rate.</param>
+    /// <param name="options">Sampling and limits.</param>
+    /// <param name="onEvent">Called with everything that becomes known.</param>
+    /// <exception cref="EmovaException">The audio is too short, or longer than the model can take.</exception>
+    public PendingReply BeginTranscription(AudioClip audio, ConversationOptions? options = null, Action<ReplyEvent>? onEvent = null)
+    {
+        ArgumentNullException.ThrowIfNull(audio);
+        options ??= new ConversationOptions();
+        ReplyBuilder builder = new(this, options.Voice, onEvent);
+        string units = builder.Time(ReplyBuilder.Part.Speech, () => EncodeToText(audio));
+        return new PendingReply(
+            builder, ReplyKind.Text, onToken => WriterFor(SpeechPrompts.Transcribe + units, TextGrammar, options, onToken), next: null, onWritten: null);
     }
 
     /// <summary>Reads text aloud: the language model writes units, the vocoder voices them.</summary>
@@ -128,18 +146,30 @@ public sealed class Assistant
     /// <exception cref="EmovaException">The text is empty or too long, or the style is unknown.</exception>
     public Reply Speak(string text, ConversationOptions? options = null, Action<AudioClip>? onAudio = null, CancellationToken cancellationToken = default)
     {
-        ArgumentNullException.ThrowIfNull(text);
-        options ??= new ConversationOptions();
-        ReplyBuilder builder = new(this, options.Voice.Validate(), happening =>
+        PendingReply reply = BeginSpeech(text, options, happening =>
         {
             if (happening is ReplyEvent.AnswerAudio audio)
                 onAudio?.Invoke(audio.Clip);
         });
+        return reply.Run(this, cancellationToken);
+    }
+
+    /// <summary>Begins to read text aloud, as <see cref="Speak"/>, in steps of a <see cref="DecodeLoop"/>.</summary>
+    /// <param name="text">What to say.</param>
+    /// <param name="options">Voice, sampling and limits.</param>
+    /// <param name="onEvent">Called with everything that becomes known.</param>
+    /// <exception cref="EmovaException">The text is empty or too long, or the style is unknown.</exception>
+    public PendingReply BeginSpeech(string text, ConversationOptions? options = null, Action<ReplyEvent>? onEvent = null)
+    {
+        ArgumentNullException.ThrowIfNull(text);
+        options ??= new ConversationOptions();
+        ReplyBuilder builder = new(this, options.Voice.Validate(), onEvent);
         string prepared = PrepareText(text);
         if (prepared.Length == 0)
             throw new EmovaException("there is nothing to say in the text");
-        SpeakInto(builder, prepared, options, cancellationToken);
-        return builder.Finish() with { Text = prepared };
+        builder.SetText(prepared);
+        return new PendingReply(
+            builder, ReplyKind.Units, onToken => WriterFor(SpeechPrompts.Speak + prepared, _speechGrammar.Value, options, onToken), next: null, onWritten: null);
     }
 
     /// <summary>Answers a question about a picture in text.</summary>
@@ -150,6 +180,10 @@ public sealed class Assistant
     /// <exception cref="EmovaException">The picture cannot be used.</exception>
     public Reply Describe(RgbImage image, string? question = null, ConversationOptions? options = null, CancellationToken cancellationToken = default) =>
         StartConversation(options).Respond(new UserTurn { Image = image, Text = question ?? DescribeQuestion }, null, cancellationToken);
+
+    /// <summary>Looks at a picture, to use it in any number of prompts.</summary>
+    /// <exception cref="EmovaException">The model has no vision encoder, or the picture is too narrow.</exception>
+    public PromptImage EncodeImage(RgbImage image) => new(Model.EncodeImage(image));
 
     /// <summary>Speech to units, 25 per second, repetitions included.</summary>
     /// <exception cref="EmovaException">The model has no speech encoder, or the audio is too short.</exception>
@@ -195,41 +229,26 @@ public sealed class Assistant
         return speech.ToLegalText(SpeechUnits.Collapse(EncodeSpeech(audio)).Units);
     }
 
-    /// <summary>Lets the model write the units of a text and voices them.</summary>
-    internal void SpeakInto(ReplyBuilder builder, string text, ConversationOptions options, CancellationToken cancellationToken)
-    {
-        SpeechVocabulary speech = RequireSpeech();
-        Ask(SpeechPrompts.Speak + text, _speechGrammar.Value, options, token =>
-        {
-            if (speech.UnitOf(token) is >= 0 and int unit)
-                builder.TakeUnit(unit);
-        }, cancellationToken);
-    }
+    /// <summary>Writes the units of a text into a reply.</summary>
+    internal TokenWriter SpeechWriter(string text, ConversationOptions options, ReplyBuilder builder) =>
+        WriterFor(SpeechPrompts.Speak + text, _speechGrammar.Value, options, token => builder.Take(token, ReplyKind.Units));
 
-    internal static void RequireRoom(int promptLength, int tokensToFinish, int capacity)
-    {
-        if (promptLength + tokensToFinish > capacity)
-            throw new EmovaException($"the turn is too long: its prompt takes {promptLength} of {capacity} positions, and a reply needs up to {tokensToFinish}");
-    }
+    /// <summary>Messages as the model reads them.</summary>
+    internal Prompt PromptOf(IReadOnlyList<ConversationMessage> messages, IReadOnlyList<PromptImage> images) =>
+        new(ImagePlaceholder.Encode(Template.Render(messages), Tokenizer), images, Model.Language.Config.HiddenSize);
+
+    /// <summary>A loop for a reply that is made by itself; its buffers are used again.</summary>
+    internal DecodeLoop TakeLoop() => _loops.TryTake(out DecodeLoop? loop) ? loop : new DecodeLoop(Model.Language);
+
+    internal void PutBack(DecodeLoop loop) => _loops.Add(loop);
 
     /// <summary>One question, one answer, no memory.</summary>
-    private List<int> Ask(string question, ReplyGrammar grammar, ConversationOptions options, Action<int> onToken, CancellationToken cancellationToken)
+    private TokenWriter WriterFor(string question, ReplyGrammar grammar, ConversationOptions options, Action<int> onToken)
     {
-        string prompt = Template.Render([new(ConversationRole.User, question), new(ConversationRole.Assistant, null)]);
-        List<int> ids = ImagePlaceholder.Encode(prompt, Tokenizer);
-        int capacity = ContextLength(options.ContextLength);
-        RequireRoom(ids.Count, grammar.TokensToFinish, capacity);
-        PromptCache memory = new(Model, Math.Min(capacity, ids.Count + grammar.TokensToFinish + options.Limits.Units + options.Limits.TextBytes));
-        int promptEnd = memory.Read(ids, null);
-        List<int> written = [];
-        new Generator(Model.Language).Write(
-            memory.Cache, [promptEnd], grammar.Start(options.Limits), grammar.TokensToFinish, new Sampler(options.Sampling, Model.Language.Config.VocabSize),
-            token =>
-            {
-                written.Add(token);
-                onToken(token);
-            }, cancellationToken);
-        return written;
+        Prompt prompt = PromptOf([new(ConversationRole.User, question), new(ConversationRole.Assistant, null)], []);
+        SequenceCache memory = new(Model.Language, ContextLength(options.ContextLength), Prefixes);
+        return new TokenWriter(
+            memory, prompt, grammar.Start(options.Limits), grammar.TokensToFinish, new Sampler(options.Sampling, Model.Language.Config.VocabSize), onToken);
     }
 
     private SpeechVocabulary RequireSpeech() => Speech ?? throw new EmovaException("this model has no speech encoder or decoder");

@@ -13,19 +13,18 @@ public sealed class Conversation
 {
     private readonly Assistant _assistant;
     private readonly ConversationOptions _options;
-    private readonly PromptCache _memory;
-    private readonly Generator _generator;
+    private readonly SequenceCache _memory;
     private readonly Sampler _sampler;
     private readonly List<ConversationMessage> _messages = [];
-    private float[]? _imageFeatures;
+    private PromptImage? _image;
+    private PendingReply? _pending;
 
     internal Conversation(Assistant assistant, ConversationOptions options)
     {
         options.Voice.Validate();
         _assistant = assistant;
         _options = options;
-        _memory = new PromptCache(assistant.Model, assistant.ContextLength(options.ContextLength));
-        _generator = new Generator(assistant.Model.Language);
+        _memory = new SequenceCache(assistant.Model.Language, assistant.ContextLength(options.ContextLength), assistant.Prefixes);
         _sampler = new Sampler(options.Sampling, assistant.Model.Language.Config.VocabSize);
     }
 
@@ -36,8 +35,8 @@ public sealed class Conversation
     public void Reset()
     {
         _messages.Clear();
-        _imageFeatures = null;
-        _memory.Clear();
+        _image = null;
+        _memory.Truncate(0);
     }
 
     /// <summary>Answers a turn.</summary>
@@ -48,42 +47,54 @@ public sealed class Conversation
     /// <exception cref="OperationCanceledException">The answer was stopped.</exception>
     public Reply Respond(UserTurn turn, Action<ReplyEvent>? onEvent = null, CancellationToken cancellationToken = default)
     {
+        PendingReply reply = Begin(turn, onEvent, cancellationToken);
+        return reply.Run(_assistant, cancellationToken);
+    }
+
+    /// <summary>
+    /// Begins to answer a turn: looks at its picture and listens to its speech on this thread, and leaves the writing to a
+    /// <see cref="DecodeLoop"/>. One turn at a time; the conversation goes on when the reply has ended.
+    /// </summary>
+    /// <param name="turn">What the person said, typed or showed.</param>
+    /// <param name="onEvent">Called with everything that becomes known, on the thread that makes it known.</param>
+    /// <param name="cancellationToken">Stops the looking and listening.</param>
+    /// <exception cref="EmovaException">The turn is empty, the audio or picture cannot be used, or the conversation is full.</exception>
+    public PendingReply Begin(UserTurn turn, Action<ReplyEvent>? onEvent = null, CancellationToken cancellationToken = default)
+    {
         ArgumentNullException.ThrowIfNull(turn);
+        if (_pending is { HasEnded: false })
+            throw new InvalidOperationException("the reply before is still being made");
         if (turn.Audio is null && string.IsNullOrWhiteSpace(turn.Text))
             throw new EmovaException("a turn needs speech or text");
         ReplyBuilder builder = new(_assistant, _options.Voice, onEvent);
         if (turn.Image is not null)
         {
-            float[] features = builder.Time(ReplyBuilder.Part.Image, () => _assistant.Model.EncodeImage(turn.Image));
+            PromptImage image = builder.Time(ReplyBuilder.Part.Image, () => _assistant.EncodeImage(turn.Image));
             Reset();
-            _imageFeatures = features;
+            _image = image;
         }
 
         cancellationToken.ThrowIfCancellationRequested();
-        string text = turn.Audio is null
-            ? _assistant.PrepareText(turn.Text!)
-            : SpeechPrompts.Dialogue + builder.Time(ReplyBuilder.Part.Speech, () => _assistant.EncodeToText(turn.Audio));
-        bool spoken = turn.Audio is not null;
+        bool isSpoken = turn.Audio is not null;
+        string text = isSpoken
+            ? SpeechPrompts.Dialogue + builder.Time(ReplyBuilder.Part.Speech, () => _assistant.EncodeToText(turn.Audio!))
+            : _assistant.PrepareText(turn.Text!);
+        cancellationToken.ThrowIfCancellationRequested();
         _messages.Add(new ConversationMessage(ConversationRole.User, text));
-        bool done = false;
         try
         {
-            string raw = Write(spoken ? _assistant.DialogueGrammar : _assistant.TextGrammar, builder, spoken, cancellationToken);
-            _messages.Add(new ConversationMessage(ConversationRole.Assistant, raw));
-            if (!spoken && turn.Speak)
-                _assistant.SpeakInto(builder, raw, _options, cancellationToken);
-            done = true;
+            ReplyGrammar grammar = isSpoken ? _assistant.DialogueGrammar : _assistant.TextGrammar;
+            Prompt prompt = FittingPrompt(grammar.TokensToFinish);
+            return _pending = new PendingReply(
+                builder, isSpoken ? ReplyKind.Dialogue : ReplyKind.Text,
+                onToken => new TokenWriter(_memory, prompt, grammar.Start(_options.Limits), grammar.TokensToFinish, _sampler, onToken),
+                !isSpoken && turn.Speak ? raw => _assistant.SpeechWriter(raw, _options, builder) : null, Remember);
         }
-        finally
+        catch
         {
-            if (!done)
-            {
-                int last = _messages.FindLastIndex(message => message.Role == ConversationRole.User);
-                _messages.RemoveRange(last, _messages.Count - last);
-            }
+            Remember(null);
+            throw;
         }
-
-        return builder.Finish();
     }
 
     /// <summary>Answers a turn on another thread and streams what becomes known.</summary>
@@ -120,47 +131,31 @@ public sealed class Conversation
         await work.ConfigureAwait(false);
     }
 
-    private string Write(ReplyGrammar grammar, ReplyBuilder builder, bool spoken, CancellationToken cancellationToken)
+    /// <summary>Notes the answer to the last turn, or forgets the turn.</summary>
+    private void Remember(string? answer)
     {
-        List<int> prompt = FittingPrompt(grammar.TokensToFinish);
-        List<int> written = [];
-        int promptEnd = 0;
-        try
+        if (answer is not null)
         {
-            promptEnd = builder.Time(ReplyBuilder.Part.Prefill, () => _memory.Read(prompt, _imageFeatures));
-            cancellationToken.ThrowIfCancellationRequested();
-            GrammarCursor cursor = grammar.Start(_options.Limits);
-            _generator.Write(_memory.Cache, [promptEnd], cursor, grammar.TokensToFinish, _sampler, token =>
-            {
-                written.Add(token);
-                builder.Take(token, spoken);
-            }, cancellationToken);
-            builder.Add(ReplyBuilder.Part.Prefill, _generator.FirstCall);
-        }
-        finally
-        {
-            _memory.Note(promptEnd, written);
+            _messages.Add(new ConversationMessage(ConversationRole.Assistant, answer));
+            return;
         }
 
-        return builder.FinishText(written, spoken);
+        int last = _messages.FindLastIndex(message => message.Role == ConversationRole.User);
+        _messages.RemoveRange(last, _messages.Count - last);
     }
 
     /// <summary>The prompt of all messages. The oldest turns are forgotten when it leaves too little room; the picture stays.</summary>
-    private List<int> FittingPrompt(int tokensToFinish)
+    private Prompt FittingPrompt(int tokensToFinish)
     {
-        int room = Math.Max(tokensToFinish, _memory.Cache.Capacity / 4);
+        int room = Math.Max(tokensToFinish, _memory.Capacity / 4);
         while (true)
         {
             ConversationMessage first = _messages[0];
-            string text = _imageFeatures is null ? first.Text! : $"{ImagePlaceholder.Text}\n{first.Text}";
+            string text = _image is null ? first.Text! : $"{ImagePlaceholder.Text}\n{first.Text}";
             List<ConversationMessage> shown = [first with { Text = text }, .. _messages.Skip(1), new(ConversationRole.Assistant, null)];
-            List<int> prompt = ImagePlaceholder.Encode(_assistant.Template.Render(shown), _assistant.Tokenizer);
-            if (_messages.Count < 3 || _memory.LengthOf(prompt, _imageFeatures) + room <= _memory.Cache.Capacity)
-            {
-                Assistant.RequireRoom(_memory.LengthOf(prompt, _imageFeatures), tokensToFinish, _memory.Cache.Capacity);
+            Prompt prompt = _assistant.PromptOf(shown, _image is null ? [] : [_image]);
+            if (_messages.Count < 3 || prompt.Length + room <= _memory.Capacity)
                 return prompt;
-            }
-
             _messages.RemoveRange(0, 2);
         }
     }

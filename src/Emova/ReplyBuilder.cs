@@ -5,7 +5,10 @@ using Emova.Text;
 
 namespace Emova;
 
-/// <summary>Follows one reply while it is written: reports events, feeds the voice, and keeps the time.</summary>
+/// <summary>
+/// Follows one reply while it is written: reports events, feeds the voice, and keeps the time. The voice may run on a thread of its
+/// own: it shares with the writing only what the lock guards.
+/// </summary>
 internal sealed class ReplyBuilder
 {
     private readonly Assistant _assistant;
@@ -16,8 +19,14 @@ internal sealed class ReplyBuilder
     private readonly IncrementalDecoder _decoder;
     private readonly ReplyReader _reader;
     private readonly Dictionary<string, string> _values = new(StringComparer.Ordinal);
+    private readonly Lock _gate = new();
     private readonly List<int> _units = [];
     private readonly List<float> _samples = [];
+    private string? _emotion;
+    private string? _pitch;
+    private int _voicedUnits;
+    private bool _hasAllUnits;
+    private bool _isVoiced;
     private SpeechStreamer? _streamer;
     private TimeSpan? _firstText;
     private TimeSpan? _firstAudio;
@@ -43,6 +52,26 @@ internal sealed class ReplyBuilder
     /// <summary>The answer so far.</summary>
     public string Text => _values.GetValueOrDefault(ReplyFormat.ResponseText, "");
 
+    /// <summary>Whether units wait that are worth a call of the vocoder, or the end of the speech does.</summary>
+    public bool HasVoiceWork
+    {
+        get
+        {
+            lock (_gate)
+                return !_isVoiced && (_hasAllUnits || _units.Count - _voicedUnits >= SpeechStreamer.GroupSize);
+        }
+    }
+
+    /// <summary>Whether all units are written and spoken.</summary>
+    public bool IsVoiced
+    {
+        get
+        {
+            lock (_gate)
+                return _isVoiced;
+        }
+    }
+
     private string? Style { get; set; }
 
     public T Time<T>(Part part, Func<T> work)
@@ -55,54 +84,84 @@ internal sealed class ReplyBuilder
 
     public void Add(Part part, TimeSpan time) => _parts[(int)part] += time;
 
-    /// <summary>A token of the dialogue's JSON object (<paramref name="spoken"/>) or of a plain text answer.</summary>
-    public void Take(int token, bool spoken)
+    /// <summary>The text of an answer that is only to be spoken.</summary>
+    public void SetText(string text) => _values[ReplyFormat.ResponseText] = text;
+
+    /// <summary>A token of the reply.</summary>
+    public void Take(int token, ReplyKind kind)
     {
         _tokens++;
-        if (spoken && _assistant.Speech is { } speech && speech.UnitOf(token) is >= 0 and int unit)
+        if (kind != ReplyKind.Text && _assistant.Speech is { } speech && speech.UnitOf(token) is >= 0 and int unit)
         {
             TakeUnit(unit);
             return;
         }
 
-        string text = _decoder.Add(token);
+        string text = kind == ReplyKind.Units ? "" : _decoder.Add(token);
         if (text.Length == 0)
             return;
-        if (spoken)
+        if (kind == ReplyKind.Dialogue)
             _reader.Read(text);
         else
             AnswerText(text);
     }
 
-    /// <summary>A unit of the spoken answer. The voice is chosen at the first one: emotion and pitch are known by then.</summary>
-    public void TakeUnit(int unit)
-    {
-        if (_streamer is null)
-        {
-            string? emotion = _values.GetValueOrDefault(ReplyFormat.ResponseEmotion);
-            string? pitch = _values.GetValueOrDefault(ReplyFormat.ResponsePitch);
-            (_streamer, Style) = _assistant.SpeechParts.StartVoice(_voice, emotion, pitch, OnAudio);
-            if (emotion is not null && pitch is not null)
-                _onEvent?.Invoke(new ReplyEvent.AnswerMood(emotion, pitch, Style));
-        }
-
-        _units.Add(unit);
-        _streamer.Push(unit);
-    }
-
     /// <summary>Ends the text of the answer.</summary>
     /// <returns>What the model wrote, without the end token.</returns>
-    public string FinishText(IReadOnlyList<int> tokens, bool spoken)
+    public string FinishText(IReadOnlyList<int> tokens, ReplyKind kind)
     {
         string rest = _decoder.Flush();
-        if (!spoken && rest.Length > 0)
+        if (kind == ReplyKind.Text && rest.Length > 0)
             AnswerText(rest);
-        return _raw = _assistant.Tokenizer.Decode(tokens.Take(tokens.Count - 1));
+        return _raw = kind == ReplyKind.Units ? "" : _assistant.Tokenizer.Decode(tokens.Take(tokens.Count - 1));
+    }
+
+    /// <summary>No units will follow.</summary>
+    public void FinishUnits()
+    {
+        lock (_gate)
+        {
+            _hasAllUnits = true;
+            _isVoiced |= _units.Count == 0;
+        }
+    }
+
+    /// <summary>Speaks the units that are new, and at the end a piece of what is left.</summary>
+    public void Voice()
+    {
+        int[] units;
+        bool isLast;
+        lock (_gate)
+        {
+            if (_isVoiced)
+                return;
+            units = [.. _units.Skip(_voicedUnits)];
+            _voicedUnits = _units.Count;
+            isLast = _hasAllUnits;
+        }
+
+        if (units.Length > 0)
+        {
+            _streamer ??= StartVoice();
+            _streamer.Push(units);
+        }
+
+        if (isLast && !_streamer!.FinishPiece())
+        {
+            lock (_gate)
+                _isVoiced = true;
+        }
+    }
+
+    /// <summary>Nothing more will be spoken.</summary>
+    public void Abandon()
+    {
+        lock (_gate)
+            (_hasAllUnits, _isVoiced) = (true, true);
     }
 
     public Reply Finish()
     {
-        _streamer?.Finish();
         AudioClip? audio = _streamer is null ? null : new AudioClip([.. _samples], _assistant.SpeechParts.SampleRate());
         Reply reply = new()
         {
@@ -130,6 +189,25 @@ internal sealed class ReplyBuilder
         };
         _onEvent?.Invoke(new ReplyEvent.Finished(reply));
         return reply;
+    }
+
+    /// <summary>The emotion and pitch the model chose are known when its first unit comes.</summary>
+    private void TakeUnit(int unit)
+    {
+        lock (_gate)
+        {
+            if (_units.Count == 0)
+                (_emotion, _pitch) = (_values.GetValueOrDefault(ReplyFormat.ResponseEmotion), _values.GetValueOrDefault(ReplyFormat.ResponsePitch));
+            _units.Add(unit);
+        }
+    }
+
+    private SpeechStreamer StartVoice()
+    {
+        (SpeechStreamer streamer, Style) = _assistant.SpeechParts.StartVoice(_voice, _emotion, _pitch, OnAudio);
+        if (_emotion is not null && _pitch is not null)
+            _onEvent?.Invoke(new ReplyEvent.AnswerMood(_emotion, _pitch, Style));
+        return streamer;
     }
 
     private void OnValue(string key, string piece, bool finished)

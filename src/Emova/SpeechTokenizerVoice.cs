@@ -28,13 +28,14 @@ public static class SpeechTokenizerVoice
             samples.AddRange(piece);
             onAudio?.Invoke(new AudioClip(piece, rate));
         });
-        foreach (int unit in units)
+        foreach (int[] group in units.Chunk(SpeechStreamer.GroupSize))
         {
             cancellationToken.ThrowIfCancellationRequested();
-            streamer.Push(unit);
+            streamer.Push(group);
         }
 
-        streamer.Finish();
+        while (streamer.FinishPiece())
+            cancellationToken.ThrowIfCancellationRequested();
         return new AudioClip([.. samples], rate);
     }
 

@@ -6,7 +6,14 @@ namespace Emova.Models.Language;
 /// <summary>Attention or feed-forward layer: replaces normalized rows (rows, D) by its output.</summary>
 internal interface ISublayer
 {
-    void Forward(Span<float> rowsInOut, int rows, KvCache cache);
+    void Forward(Span<float> rowsInOut, DecodeBatch batch);
+}
+
+/// <summary>The part of an attention layer that looks at one conversation only.</summary>
+internal interface IAttention
+{
+    /// <summary>Fills <see cref="DecoderScratch.Attended"/> for the rows of an entry, whose keys and values are in its cache.</summary>
+    void Attend(in BatchEntry entry, DecoderScratch scratch);
 }
 
 /// <summary>The pre-norm layer all decoders share: x += attention(norm(x)); x += feedforward(norm(x)).</summary>
@@ -18,19 +25,18 @@ internal sealed class DecoderLayer(LanguageConfig config, WeightLoader weights, 
     public int Index => index;
 
     /// <param name="x">(rows, D), the residual stream.</param>
-    /// <param name="rows">New positions; their keys and values are stored in the cache.</param>
-    /// <param name="cache">The conversation.</param>
-    public void Forward(Span<float> x, int rows, KvCache cache)
+    /// <param name="batch">What the rows are; their keys and values are stored in the caches.</param>
+    public void Forward(Span<float> x, DecodeBatch batch)
     {
-        DecoderScratch scratch = cache.Scratch;
+        DecoderScratch scratch = batch.Scratch;
         Span<float> sublayer = scratch.Normed.AsSpan(0, x.Length); // (rows, D)
         RmsNormRows(x, inputNorm, config.RmsNormEps, sublayer);
-        attention.Forward(sublayer, rows, cache);
+        attention.Forward(sublayer, batch);
         scratch.Probe?.Invoke($"layer{index}.attn", sublayer);
         VectorMath.Add(x, sublayer, x);
 
         RmsNormRows(x, postAttentionNorm, config.RmsNormEps, sublayer);
-        feedForward.Forward(sublayer, rows, cache);
+        feedForward.Forward(sublayer, batch);
         scratch.Probe?.Invoke($"layer{index}.mlp", sublayer);
         VectorMath.Add(x, sublayer, x);
     }

@@ -35,12 +35,16 @@ internal sealed class DecoderScratch(LanguageConfig config)
     /// <summary>(rows, RotaryDim / 2).</summary>
     public float[] Sin { get; private set; } = [];
 
-    public void Reserve(int count)
+    /// <param name="count">Rows to make room for.</param>
+    /// <param name="kept">Rows of the residual stream to keep.</param>
+    public void Reserve(int count, int kept)
     {
         if (count <= rows)
             return;
         rows = count;
-        X = new float[count * config.HiddenSize];
+        float[] stream = new float[count * config.HiddenSize];
+        X.AsSpan(0, kept * config.HiddenSize).CopyTo(stream);
+        X = stream;
         Normed = new float[count * config.HiddenSize];
         Projected = new float[count * config.ProjectedWidth];
         Attended = new float[count * config.AttendedWidth];

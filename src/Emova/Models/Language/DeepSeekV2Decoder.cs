@@ -7,7 +7,7 @@ namespace Emova.Models.Language;
 /// Multi-head latent attention: keys and values of all heads are expanded from one narrow vector per position, and the part of
 /// the keys that turns with the position is shared by all heads. As in the reference, the cache holds the expanded keys and values.
 /// </summary>
-internal sealed class LatentAttention : ISublayer
+internal sealed class LatentAttention : ISublayer, IAttention
 {
     // The inner norms do not follow the configuration.
     private const float InnerNormEps = 1e-6f;
@@ -45,10 +45,10 @@ internal sealed class LatentAttention : ISublayer
         scale = (config.RopeScaling?.ScoreScale ?? 1) / MathF.Sqrt(config.QkHeadDim);
     }
 
-    public void Forward(Span<float> rowsInOut, int rows, KvCache cache)
+    public void Forward(Span<float> rowsInOut, DecodeBatch batch)
     {
-        DecoderScratch scratch = cache.Scratch;
-        int heads = config.NumAttentionHeads, dim = config.HiddenSize, queryDim = heads * config.QkHeadDim;
+        DecoderScratch scratch = batch.Scratch;
+        int rows = batch.Rows, heads = config.NumAttentionHeads, dim = config.HiddenSize, queryDim = heads * config.QkHeadDim;
         int compressedDim = config.KvLoraRank + config.QkRopeHeadDim, expandedDim = heads * (config.QkNopeHeadDim + config.VHeadDim);
         Span<float> queries = scratch.Projected.AsSpan(0, rows * queryDim); // (rows, heads * [nope | rope])
         Span<float> compressed = scratch.Projected.AsSpan(queries.Length, rows * compressedDim); // (rows, [latent | rope])
@@ -74,25 +74,34 @@ internal sealed class LatentAttention : ISublayer
         }
 
         keyValueUp.Multiply(compressed, rows, compressedDim, expanded, expandedDim);
-        StoreKeysAndValues(queries, compressed, expanded, rows, cache);
-        AttentionKernel.Causal(
-            queries, queryDim, cache.Keys(index), config.KeyDim, cache.Values(index), config.ValueDim, scratch.Attended, config.ValueDim,
-            rows, cache.Length, heads, heads, config.QkHeadDim, scale, valueDim: config.VHeadDim);
+        foreach (BatchEntry entry in batch.Entries)
+            StoreKeysAndValues(queries, compressed, expanded, entry, scratch);
+        batch.AttendEach(this);
         output.Multiply(scratch.Attended, rows, config.ValueDim, rowsInOut, dim);
     }
 
+    public void Attend(in BatchEntry entry, DecoderScratch scratch)
+    {
+        int heads = config.NumAttentionHeads, queryDim = heads * config.QkHeadDim;
+        AttentionKernel.Causal(
+            scratch.Projected.AsSpan(entry.FirstRow * queryDim), queryDim, entry.Cache.Keys(index), config.KeyDim, entry.Cache.Values(index), config.ValueDim,
+            scratch.Attended.AsSpan(entry.FirstRow * config.ValueDim), config.ValueDim,
+            entry.Rows, entry.Cache.Length, heads, heads, config.QkHeadDim, scale, valueDim: config.VHeadDim);
+    }
+
     /// <summary>Turns queries and the shared key part, and lays the keys of each head out as [nope | rope].</summary>
-    private void StoreKeysAndValues(Span<float> queries, Span<float> compressed, Span<float> expanded, int rows, KvCache cache)
+    private void StoreKeysAndValues(Span<float> queries, Span<float> compressed, Span<float> expanded, in BatchEntry entry, DecoderScratch scratch)
     {
         int nope = config.QkNopeHeadDim, rope = config.QkRopeHeadDim, half = rope / 2, value = config.VHeadDim, heads = config.NumAttentionHeads;
-        Span<float> keys = cache.Keys(index), values = cache.Values(index);
-        for (int r = 0; r < rows; r++)
+        Span<float> keys = entry.Cache.Keys(index), values = entry.Cache.Values(index);
+        for (int i = 0; i < entry.Rows; i++)
         {
-            ReadOnlySpan<float> cos = cache.Scratch.Cos.AsSpan(r * half, half), sin = cache.Scratch.Sin.AsSpan(r * half, half);
+            int r = entry.FirstRow + i, slot = entry.Cache.Length + i;
+            ReadOnlySpan<float> cos = scratch.Cos.AsSpan(r * half, half), sin = scratch.Sin.AsSpan(r * half, half);
             Span<float> shared = compressed.Slice(r * (config.KvLoraRank + rope) + config.KvLoraRank, rope);
             RotaryEmbedding.RotatePairs(shared, cos, sin);
-            Span<float> key = keys.Slice((cache.Length + r) * config.KeyDim, config.KeyDim);
-            Span<float> valueRow = values.Slice((cache.Length + r) * config.ValueDim, config.ValueDim);
+            Span<float> key = keys.Slice(slot * config.KeyDim, config.KeyDim);
+            Span<float> valueRow = values.Slice(slot * config.ValueDim, config.ValueDim);
             for (int h = 0; h < heads; h++)
             {
                 RotaryEmbedding.RotatePairs(queries.Slice((r * heads + h) * (nope + rope) + nope, rope), cos, sin);
@@ -130,10 +139,10 @@ internal sealed class MixtureOfExperts : ISublayer
             shared = new GatedFeedForward(weights.Push("shared_experts"), config.HiddenSize, config.NSharedExperts * config.MoeIntermediateSize);
     }
 
-    public void Forward(Span<float> rowsInOut, int rows, KvCache cache)
+    public void Forward(Span<float> rowsInOut, DecodeBatch batch)
     {
-        int dim = config.HiddenSize, count = experts.Length, perRow = config.NumExpertsPerTok;
-        DecoderScratch scratch = cache.Scratch;
+        int rows = batch.Rows, dim = config.HiddenSize, count = experts.Length, perRow = config.NumExpertsPerTok;
+        DecoderScratch scratch = batch.Scratch;
         Span<float> scores = scratch.FeedForward.AsSpan(0, rows * count); // (rows, experts)
         Span<float> gathered = scratch.FeedForward.AsSpan(scores.Length, rows * dim);
         Span<float> sum = scratch.FeedForward.AsSpan(scores.Length + gathered.Length, rows * dim);

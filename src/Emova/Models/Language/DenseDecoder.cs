@@ -4,35 +4,47 @@ using Emova.Numerics;
 namespace Emova.Models.Language;
 
 /// <summary>Causal attention of Qwen2 and LLaMA: several query heads share a key and value head, all of a head turns with the position.</summary>
-internal sealed class GroupedQueryAttention(DenseDecoderConfig config, WeightLoader weights, int index) : ISublayer
+internal sealed class GroupedQueryAttention(DenseDecoderConfig config, WeightLoader weights, int index) : ISublayer, IAttention
 {
     private readonly LinearWeight qkv = weights.GetFusedLinear(
         config.HiddenSize, config.QkvBias, ("q_proj", config.QueryDim), ("k_proj", config.KeyDim), ("v_proj", config.ValueDim));
 
     private readonly LinearWeight output = weights.GetLinear("o_proj", config.HiddenSize, config.QueryDim, config.OutputBias);
 
-    public void Forward(Span<float> rowsInOut, int rows, KvCache cache)
+    private int Stride => config.QueryDim + 2 * config.KeyDim;
+
+    public void Forward(Span<float> rowsInOut, DecodeBatch batch)
     {
-        DecoderScratch scratch = cache.Scratch;
-        int half = config.HeadDim / 2, queryDim = config.QueryDim, keyDim = config.KeyDim, stride = queryDim + 2 * keyDim;
+        DecoderScratch scratch = batch.Scratch;
+        int rows = batch.Rows, half = config.HeadDim / 2, queryDim = config.QueryDim, keyDim = config.KeyDim;
         float[] fused = scratch.Projected; // (rows, [q | k | v])
-        qkv.Multiply(rowsInOut, rows, config.HiddenSize, fused, stride);
-        Span<float> keys = cache.Keys(index), values = cache.Values(index);
-        for (int r = 0; r < rows; r++)
+        qkv.Multiply(rowsInOut, rows, config.HiddenSize, fused, Stride);
+        foreach (BatchEntry entry in batch.Entries)
         {
-            // Queries and keys lie side by side and turn by the same angles.
-            Span<float> row = fused.AsSpan(r * stride, stride);
-            RotaryEmbedding.Rotate(row[..(queryDim + keyDim)], scratch.Cos.AsSpan(r * half, half), scratch.Sin.AsSpan(r * half, half));
-            int slot = (cache.Length + r) * keyDim;
-            row.Slice(queryDim, keyDim).CopyTo(keys[slot..]);
-            row[(queryDim + keyDim)..].CopyTo(values[slot..]);
+            Span<float> keys = entry.Cache.Keys(index), values = entry.Cache.Values(index);
+            for (int i = 0; i < entry.Rows; i++)
+            {
+                // Queries and keys lie side by side and turn by the same angles.
+                int r = entry.FirstRow + i, slot = (entry.Cache.Length + i) * keyDim;
+                Span<float> row = fused.AsSpan(r * Stride, Stride);
+                RotaryEmbedding.Rotate(row[..(queryDim + keyDim)], scratch.Cos.AsSpan(r * half, half), scratch.Sin.AsSpan(r * half, half));
+                row.Slice(queryDim, keyDim).CopyTo(keys[slot..]);
+                row[(queryDim + keyDim)..].CopyTo(values[slot..]);
+            }
         }
 
-        scratch.Probe?.Invoke($"layer{index}.qkv", fused.AsSpan(0, rows * stride));
-        AttentionKernel.Causal(
-            fused, stride, keys, keyDim, values, keyDim, scratch.Attended, queryDim, rows, cache.Length,
-            config.NumAttentionHeads, config.NumKeyValueHeads, config.HeadDim, 1 / MathF.Sqrt(config.HeadDim));
+        scratch.Probe?.Invoke($"layer{index}.qkv", fused.AsSpan(0, rows * Stride));
+        batch.AttendEach(this);
         output.Multiply(scratch.Attended, rows, queryDim, rowsInOut, config.HiddenSize);
+    }
+
+    public void Attend(in BatchEntry entry, DecoderScratch scratch)
+    {
+        int queryDim = config.QueryDim, keyDim = config.KeyDim;
+        AttentionKernel.Causal(
+            scratch.Projected.AsSpan(entry.FirstRow * Stride), Stride, entry.Cache.Keys(index), keyDim, entry.Cache.Values(index), keyDim,
+            scratch.Attended.AsSpan(entry.FirstRow * queryDim), queryDim, entry.Rows, entry.Cache.Length,
+            config.NumAttentionHeads, config.NumKeyValueHeads, config.HeadDim, 1 / MathF.Sqrt(config.HeadDim));
     }
 }
 
@@ -42,7 +54,7 @@ internal sealed class GatedFeedForward(WeightLoader weights, int hiddenSize, int
     private readonly LinearWeight gateUp = weights.GetFusedLinear(hiddenSize, bias, ("gate_proj", intermediateSize), ("up_proj", intermediateSize));
     private readonly LinearWeight down = weights.GetLinear("down_proj", hiddenSize, intermediateSize, bias);
 
-    public void Forward(Span<float> rowsInOut, int rows, KvCache cache) => Forward(rowsInOut, rows, cache.Scratch.FeedForward);
+    public void Forward(Span<float> rowsInOut, DecodeBatch batch) => Forward(rowsInOut, batch.Rows, batch.Scratch.FeedForward);
 
     /// <param name="rowsInOut">(rows, D).</param>
     /// <param name="rows">Number of rows.</param>

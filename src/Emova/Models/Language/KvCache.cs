@@ -1,14 +1,19 @@
+using System.Runtime.InteropServices;
+
 namespace Emova.Models.Language;
 
 /// <summary>
-/// The state of one conversation: keys and values of every position so far, and the buffers for computing the next ones.
-/// Memory is reserved once; going back to an earlier length costs nothing. Sessions share the weights of one model; one cache
-/// must not be used from two threads at once.
+/// The state of one conversation: keys and values of every position so far. Memory grows with the conversation up to a capacity;
+/// going back to an earlier length costs nothing. Conversations share the weights of one model; one cache must not be used from
+/// two threads at once.
 /// </summary>
 public sealed class KvCache
 {
+    private const int FirstReserve = 512;
+
     private readonly float[][] keys;
     private readonly float[][] values;
+    private DecodeBatch? alone;
 
     internal KvCache(LanguageConfig config, int capacity, int firstPosition)
     {
@@ -19,16 +24,11 @@ public sealed class KvCache
         FirstPosition = firstPosition;
         keys = new float[config.NumHiddenLayers][];
         values = new float[config.NumHiddenLayers][];
-        for (int i = 0; i < keys.Length; i++)
-        {
-            keys[i] = GC.AllocateUninitializedArray<float>(checked(capacity * config.KeyDim));
-            values[i] = GC.AllocateUninitializedArray<float>(checked(capacity * config.ValueDim));
-        }
-
-        Scratch = new DecoderScratch(config);
+        Array.Fill(keys, []);
+        Array.Fill(values, []);
     }
 
-    /// <summary>Positions for which memory is reserved.</summary>
+    /// <summary>Most positions.</summary>
     public int Capacity { get; }
 
     /// <summary>Number of the first position held.</summary>
@@ -37,16 +37,23 @@ public sealed class KvCache
     /// <summary>Positions held.</summary>
     public int Length { get; private set; }
 
-    /// <summary>Bytes of the keys and values.</summary>
+    /// <summary>Positions for which memory is reserved.</summary>
+    public int Reserved { get; private set; }
+
+    /// <summary>Bytes of the keys and values of a full conversation.</summary>
     public long SizeInBytes => SizeFor(Config, Capacity);
+
+    /// <summary>Bytes of the keys and values that are reserved now.</summary>
+    public long ReservedBytes => SizeFor(Config, Reserved);
 
     internal LanguageConfig Config { get; }
 
-    internal DecoderScratch Scratch { get; }
-
     /// <summary>Bytes that the keys and values of <paramref name="capacity"/> positions take.</summary>
-    public static long SizeFor(LanguageConfig config, int capacity) =>
-        (long)sizeof(float) * config.NumHiddenLayers * (config.KeyDim + config.ValueDim) * capacity;
+    public static long SizeFor(LanguageConfig config, int capacity)
+    {
+        ArgumentNullException.ThrowIfNull(config);
+        return (long)sizeof(float) * config.NumHiddenLayers * (config.KeyDim + config.ValueDim) * capacity;
+    }
 
     /// <summary>Forgets all positions from <paramref name="length"/> on, in constant time.</summary>
     /// <param name="length">New length, 0 to <see cref="Length"/>.</param>
@@ -57,11 +64,95 @@ public sealed class KvCache
         Length = length;
     }
 
-    /// <summary>Keys of a layer, (Capacity, KeyDim), after rotary embedding.</summary>
+    /// <summary>Reserves memory ahead, so that the conversation allocates nothing up to that length.</summary>
+    /// <param name="positions">At most <see cref="Capacity"/>.</param>
+    public void Reserve(int positions)
+    {
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(positions, Capacity);
+        if (positions <= Reserved)
+            return;
+        for (int i = 0; i < keys.Length; i++)
+        {
+            keys[i] = Grow(keys[i], positions, Config.KeyDim);
+            values[i] = Grow(values[i], positions, Config.ValueDim);
+        }
+
+        Reserved = positions;
+    }
+
+    /// <summary>Keys of a layer, (Reserved, KeyDim), after rotary embedding.</summary>
     internal Span<float> Keys(int layer) => keys[layer];
 
-    /// <summary>Values of a layer, (Capacity, ValueDim).</summary>
+    /// <summary>Values of a layer, (Reserved, ValueDim).</summary>
     internal Span<float> Values(int layer) => values[layer];
 
+    /// <summary>Makes sure that <paramref name="count"/> more positions can be appended. Memory doubles, as a list's.</summary>
+    internal void RequireRoom(int count)
+    {
+        int wanted = Length + count;
+        if (wanted > Capacity)
+            throw new EmovaException($"the conversation needs {wanted} positions, the context has {Capacity}");
+        if (wanted > Reserved)
+            Reserve((int)Math.Min(Capacity, Math.Max(wanted, Math.Max(FirstReserve, 2L * Reserved))));
+    }
+
+    /// <summary>Positions were written behind the end: they count from now on.</summary>
     internal void Advance(int count) => Length += count;
+
+    /// <summary>Copies what is held of some positions, layer by layer, keys before values.</summary>
+    /// <param name="start">First position.</param>
+    /// <param name="state">Receives <see cref="SizeFor"/> of the number of positions.</param>
+    internal void Export(int start, Span<byte> state)
+    {
+        int count = checked((int)(state.Length / SizeFor(Config, 1)));
+        for (int i = 0; i < keys.Length; i++)
+        {
+            state = CopyOut(keys[i].AsSpan(start * Config.KeyDim, count * Config.KeyDim), state);
+            state = CopyOut(values[i].AsSpan(start * Config.ValueDim, count * Config.ValueDim), state);
+        }
+    }
+
+    /// <summary>Appends positions that <see cref="Export"/> gave for the same tokens at the same positions.</summary>
+    internal void Import(ReadOnlySpan<byte> state)
+    {
+        int count = checked((int)(state.Length / SizeFor(Config, 1)));
+        RequireRoom(count);
+        for (int i = 0; i < keys.Length; i++)
+        {
+            state = CopyIn(state, keys[i].AsSpan(Length * Config.KeyDim, count * Config.KeyDim));
+            state = CopyIn(state, values[i].AsSpan(Length * Config.ValueDim, count * Config.ValueDim));
+        }
+
+        Length += count;
+    }
+
+    /// <summary>The batch for computing this conversation by itself.</summary>
+    internal DecodeBatch Alone(LanguageModel model)
+    {
+        if (alone?.Model != model)
+            alone = new DecodeBatch(model);
+        alone.Clear();
+        return alone;
+    }
+
+    private static Span<byte> CopyOut(ReadOnlySpan<float> part, Span<byte> state)
+    {
+        ReadOnlySpan<byte> bytes = MemoryMarshal.AsBytes(part);
+        bytes.CopyTo(state);
+        return state[bytes.Length..];
+    }
+
+    private static ReadOnlySpan<byte> CopyIn(ReadOnlySpan<byte> state, Span<float> part)
+    {
+        Span<byte> bytes = MemoryMarshal.AsBytes(part);
+        state[..bytes.Length].CopyTo(bytes);
+        return state[bytes.Length..];
+    }
+
+    private float[] Grow(float[] old, int positions, int width)
+    {
+        float[] grown = GC.AllocateUninitializedArray<float>(checked(positions * width));
+        old.AsSpan(0, Length * width).CopyTo(grown);
+        return grown;
+    }
 }

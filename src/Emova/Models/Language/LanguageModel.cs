@@ -7,7 +7,7 @@ namespace Emova.Models.Language;
 /// A decoder-only language model: token embeddings, pre-norm layers with causal attention and rotary positions, a final norm and
 /// the scores of the next token. What a layer is made of follows from the configuration: <see cref="DenseDecoderConfig"/> (Qwen2,
 /// LLaMA) or <see cref="DeepSeekV2Config"/>. Weights are read only: any number of <see cref="KvCache"/> sessions may run at the
-/// same time. A row's result does not depend on how the sequence is cut into calls.
+/// same time, or in one pass with a <see cref="DecodeBatch"/>. A row's result does not depend on how the sequence is cut into calls.
 /// </summary>
 public sealed class LanguageModel
 {
@@ -51,8 +51,8 @@ public sealed class LanguageModel
     /// <param name="weights">Positioned at the root of the checkpoint: names are <c>model.layers.0...</c> and <c>lm_head</c>.</param>
     public static LanguageModel Load(LanguageConfig config, WeightLoader weights) => new(config, weights);
 
-    /// <summary>Reserves memory for a conversation.</summary>
-    /// <param name="capacity">Positions, 1 to MaxPositionEmbeddings.</param>
+    /// <summary>The memory of a new conversation.</summary>
+    /// <param name="capacity">Most positions, 1 to MaxPositionEmbeddings.</param>
     /// <param name="firstPosition">Number of the first position. Attention sees differences of positions only, so that another
     /// number changes results by rounding alone.</param>
     public KvCache CreateCache(int capacity, int firstPosition = 0)
@@ -89,9 +89,10 @@ public sealed class LanguageModel
         for (int start = 0; start < tokens.Length; start += ChunkRows)
         {
             int rows = Math.Min(ChunkRows, tokens.Length - start);
-            cache.Scratch.Reserve(rows);
-            Embed(tokens.Slice(start, rows), cache.Scratch.X);
-            ForwardChunk(cache, rows, LogitsOfChunk(logits, tokens.Length, start, rows), probe: null);
+            Span<float> scores = LogitsOfChunk(logits, tokens.Length, start, rows);
+            DecodeBatch batch = cache.Alone(this);
+            batch.Add(cache, tokens.Slice(start, rows), scores.Length / Config.VocabSize);
+            batch.Run(scores, probe: null);
         }
     }
 
@@ -111,24 +112,23 @@ public sealed class LanguageModel
         for (int start = 0; start < count; start += ChunkRows)
         {
             int rows = Math.Min(ChunkRows, count - start);
-            cache.Scratch.Reserve(rows);
-            embeddings.Slice(start * dim, rows * dim).CopyTo(cache.Scratch.X);
-            ForwardChunk(cache, rows, LogitsOfChunk(logits, count, start, rows), probe);
+            Span<float> scores = LogitsOfChunk(logits, count, start, rows);
+            DecodeBatch batch = cache.Alone(this);
+            batch.Add(cache, embeddings.Slice(start * dim, rows * dim), scores.Length / Config.VocabSize);
+            batch.Run(scores, probe);
         }
     }
 
     private void CheckArguments(KvCache cache, int count, Span<float> logits)
     {
-        if (cache.Config != Config)
-            throw new ArgumentException("the cache was created for a model of other dimensions", nameof(cache));
+        ArgumentNullException.ThrowIfNull(cache);
         if (count == 0 || (logits.Length != 0 && logits.Length != Config.VocabSize && logits.Length != (long)count * Config.VocabSize))
         {
             throw new ArgumentException(
                 $"{count} positions and {logits.Length} scores: need at least one position and 0, {Config.VocabSize} or positions * {Config.VocabSize} scores", nameof(logits));
         }
 
-        if (cache.Length + count > cache.Capacity)
-            throw new EmovaException($"the conversation needs {cache.Length + count} positions, the context has {cache.Capacity}");
+        cache.RequireRoom(count);
     }
 
     /// <summary>The part of the caller's scores that belongs to a chunk: its own rows, or only the last row of the last chunk.</summary>
@@ -140,41 +140,54 @@ public sealed class LanguageModel
         return start + rows == count ? logits : [];
     }
 
-    /// <summary>Runs the rows in scratch.X and appends them to the cache.</summary>
-    private void ForwardChunk(KvCache cache, int rows, Span<float> logits, ActivationProbe? probe)
+    /// <summary>Runs the rows in the batch's residual stream; their keys and values go into the caches.</summary>
+    /// <param name="batch">The rows.</param>
+    /// <param name="logits">Receives the scores of the scored rows, (n, V).</param>
+    internal void Run(DecodeBatch batch, Span<float> logits)
     {
         int dim = Config.HiddenSize;
-        DecoderScratch scratch = cache.Scratch;
-        Span<float> x = scratch.X.AsSpan(0, rows * dim); // (rows, D)
-        FillRotaryTable(cache.FirstPosition + cache.Length, rows, scratch);
-        scratch.Probe = probe;
-        probe?.Invoke("hidden.0", x);
+        DecoderScratch scratch = batch.Scratch;
+        Span<float> x = scratch.X.AsSpan(0, batch.Rows * dim); // (rows, D)
+        FillRotaryTable(batch);
+        scratch.Probe?.Invoke("hidden.0", x);
         foreach (DecoderLayer layer in layers)
         {
-            layer.Forward(x, rows, cache);
+            layer.Forward(x, batch);
             if (layer != layers[^1])
-                probe?.Invoke($"hidden.{layer.Index + 1}", x);
+                scratch.Probe?.Invoke($"hidden.{layer.Index + 1}", x);
         }
 
-        scratch.Probe = null;
-        cache.Advance(rows);
-        int scored = probe is null ? logits.Length / Config.VocabSize : rows;
-        Span<float> last = x[((rows - scored) * dim)..];
-        DecoderLayer.RmsNormRows(last, norm, Config.RmsNormEps, last);
-        probe?.Invoke($"hidden.{layers.Length}", last);
-        scored = logits.Length / Config.VocabSize;
-        head.Multiply(x[((rows - scored) * dim)..], scored, dim, logits, Config.VocabSize);
+        if (scratch.Probe is { } probe)
+        {
+            DecoderLayer.RmsNormRows(x, norm, Config.RmsNormEps, scratch.Normed);
+            probe($"hidden.{layers.Length}", scratch.Normed.AsSpan(0, x.Length));
+        }
+
+        Span<float> last = scratch.Normed.AsSpan(0, batch.ScoredRows * dim); // (scored, D)
+        foreach (BatchEntry entry in batch.Entries)
+        {
+            ReadOnlySpan<float> scored = x.Slice((entry.FirstRow + entry.Rows - entry.ScoredRows) * dim, entry.ScoredRows * dim);
+            DecoderLayer.RmsNormRows(scored, norm, Config.RmsNormEps, last[(entry.FirstScored * dim)..]);
+        }
+
+        head.Multiply(last, batch.ScoredRows, dim, logits, Config.VocabSize);
     }
 
-    private void FillRotaryTable(int firstPosition, int rows, DecoderScratch scratch)
+    private void FillRotaryTable(DecodeBatch batch)
     {
         int half = inverseFrequencies.Length;
-        for (int r = 0; r < rows; r++)
+        (float[] sines, float[] cosines) = (batch.Scratch.Sin, batch.Scratch.Cos);
+        foreach (BatchEntry entry in batch.Entries)
         {
-            for (int i = 0; i < half; i++)
+            int first = entry.Cache.FirstPosition + entry.Cache.Length;
+            for (int r = 0; r < entry.Rows; r++)
             {
-                (float sin, float cos) = MathF.SinCos((firstPosition + r) * inverseFrequencies[i]);
-                (scratch.Sin[r * half + i], scratch.Cos[r * half + i]) = (sin * rotaryScale, cos * rotaryScale);
+                for (int i = 0; i < half; i++)
+                {
+                    (float sin, float cos) = MathF.SinCos((first + r) * inverseFrequencies[i]);
+                    int slot = (entry.FirstRow + r) * half + i;
+                    (sines[slot], cosines[slot]) = (sin * rotaryScale, cos * rotaryScale);
+                }
             }
         }
     }

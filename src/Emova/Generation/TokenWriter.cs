@@ -1,0 +1,135 @@
+using Emova.Models.Language;
+using Emova.Text;
+
+namespace Emova.Generation;
+
+/// <summary>
+/// Writes one reply under a grammar, in steps. Tokens without an alternative are not sampled; they are computed together with what
+/// comes before them, those at the beginning with the prompt. A step in the middle of a reply allocates nothing.
+/// </summary>
+public sealed class TokenWriter : ISequence
+{
+    private readonly SequenceCache _memory;
+    private readonly Prompt _prompt;
+    private readonly GrammarCursor _cursor;
+    private readonly Sampler _sampler;
+    private readonly Action<int> _onToken;
+    private readonly int _tokensToFinish;
+    private bool _started;
+    private bool _isShared;
+    private int _entry = -1;
+
+    /// <summary>Begins a reply; nothing is computed yet.</summary>
+    /// <param name="memory">The conversation; what it holds of the prompt is not computed again.</param>
+    /// <param name="prompt">What to answer.</param>
+    /// <param name="cursor">At the beginning of the reply; must come from a grammar of the same vocabulary.</param>
+    /// <param name="tokensToFinish">Room to keep for ending the reply when the conversation runs full.</param>
+    /// <param name="sampler">Chooses.</param>
+    /// <param name="onToken">Called with each token of the reply as soon as it is known.</param>
+    /// <exception cref="EmovaException">The conversation has no room left for a reply.</exception>
+    public TokenWriter(SequenceCache memory, Prompt prompt, GrammarCursor cursor, int tokensToFinish, Sampler sampler, Action<int> onToken)
+    {
+        ArgumentNullException.ThrowIfNull(memory);
+        ArgumentNullException.ThrowIfNull(prompt);
+        ArgumentNullException.ThrowIfNull(cursor);
+        ArgumentNullException.ThrowIfNull(sampler);
+        ArgumentNullException.ThrowIfNull(onToken);
+        if (prompt.Length == 0)
+            throw new ArgumentException("the prompt is empty", nameof(prompt));
+        if (prompt.Length + tokensToFinish > memory.Capacity)
+            throw new EmovaException($"the turn is too long: its prompt takes {prompt.Length} of {memory.Capacity} positions, and a reply needs up to {tokensToFinish}");
+        (_memory, _prompt, _cursor, _sampler, _onToken, _tokensToFinish) = (memory, prompt, cursor, sampler, onToken, tokensToFinish);
+        memory.Begin(prompt);
+        ReusedPositions = memory.Length;
+    }
+
+    /// <summary>Positions of the prompt that were known already.</summary>
+    public int ReusedPositions { get; }
+
+    /// <summary>Tokens of the reply so far.</summary>
+    public int TokenCount { get; private set; }
+
+    /// <summary>Tokens after which the reply is closed as soon as its grammar allows; null for no such bound.</summary>
+    public int? MaximumTokens { get; init; }
+
+    /// <inheritdoc/>
+    public bool NeedsModel => Failure is null && !_cursor.IsComplete;
+
+    /// <inheritdoc/>
+    public int PendingRows => _memory.Pending;
+
+    /// <inheritdoc/>
+    public bool IsReading => _memory.Length < _prompt.Length;
+
+    /// <inheritdoc/>
+    public Exception? Failure { get; private set; }
+
+    /// <inheritdoc/>
+    public bool Enter(DecodeBatch batch, int maxRows)
+    {
+        ArgumentNullException.ThrowIfNull(batch);
+        try
+        {
+            if (!_started)
+            {
+                _started = true;
+                FollowForced();
+            }
+
+            int rows = Math.Min(maxRows, _memory.Pending);
+            bool isAll = rows == _memory.Pending;
+            int entry = _memory.Enter(batch, rows, isAll ? 1 : 0, _prompt);
+            _entry = isAll ? entry : -1;
+            return true;
+        }
+        catch (Exception exception)
+        {
+            Failure = exception;
+            return false;
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Leave(DecodeBatch batch)
+    {
+        ArgumentNullException.ThrowIfNull(batch);
+        if (_entry < 0)
+            return; // more of the prompt is to be read
+        try
+        {
+            if (!_isShared)
+                _memory.Share(_prompt.Length);
+            _isShared = true;
+            _cursor.Hurry = MustHurry;
+            Take(_sampler.Choose(batch.Logits(_entry), _cursor.Allowed, _cursor.ExpectsUnits));
+            FollowForced();
+        }
+        catch (Exception exception)
+        {
+            Failure = exception;
+        }
+    }
+
+    private bool MustHurry => _memory.Room <= _tokensToFinish || TokenCount >= MaximumTokens;
+
+    private void FollowForced()
+    {
+        while (!_cursor.IsComplete)
+        {
+            _cursor.Hurry = MustHurry;
+            ReadOnlySpan<int> forced = _cursor.Forced;
+            if (forced.IsEmpty)
+                return;
+            foreach (int token in forced)
+                Take(token);
+        }
+    }
+
+    private void Take(int token)
+    {
+        _cursor.Accept(token);
+        _memory.Append(token);
+        TokenCount++;
+        _onToken(token);
+    }
+}
