@@ -11,7 +11,7 @@ namespace Emova;
 public sealed class PendingReply : ISequence
 {
     private readonly ReplyBuilder _builder;
-    private readonly Func<string, TokenWriter>? _next;
+    private readonly Func<string, TokenWriter?>? _next;
     private readonly Action<string?>? _onWritten;
     private readonly long _start = Stopwatch.GetTimestamp();
     private readonly List<int> _tokens = [];
@@ -23,9 +23,9 @@ public sealed class PendingReply : ISequence
     /// <param name="builder">Collects the reply.</param>
     /// <param name="kind">What the first tokens are.</param>
     /// <param name="writer">Creates the writer of the first tokens; calls the given action with each one.</param>
-    /// <param name="next">Given what was written, creates the writer of the units that speak it; null when there is none.</param>
+    /// <param name="next">Given what was written, creates the writer of the units that speak it, or none; null when nothing is to be spoken.</param>
     /// <param name="onWritten">Told what the model wrote, or null when the reply was given up.</param>
-    internal PendingReply(ReplyBuilder builder, ReplyKind kind, Func<Action<int>, TokenWriter> writer, Func<string, TokenWriter>? next, Action<string?>? onWritten)
+    internal PendingReply(ReplyBuilder builder, ReplyKind kind, Func<Action<int>, TokenWriter> writer, Func<string, TokenWriter?>? next, Action<string?>? onWritten)
     {
         (_builder, _kind, _next, _onWritten) = (builder, kind, next, onWritten);
         _writer = writer(token =>
@@ -63,7 +63,10 @@ public sealed class PendingReply : ISequence
     public bool Enter(DecodeBatch batch, int maxRows)
     {
         TokenWriter writer = _writer ?? throw new InvalidOperationException("the reply is written");
-        return writer.Enter(batch, maxRows) || Fail(writer.Failure!);
+        if (writer.Enter(batch, maxRows))
+            return true;
+        Settle(writer);
+        return false;
     }
 
     /// <inheritdoc/>
@@ -78,10 +81,7 @@ public sealed class PendingReply : ISequence
             _builder.Add(ReplyBuilder.Part.Prefill, Stopwatch.GetElapsedTime(_start));
         }
 
-        if (writer.Failure is { } failure)
-            Fail(failure);
-        else if (!writer.NeedsModel)
-            GoOn();
+        Settle(writer);
     }
 
     /// <summary>
@@ -99,6 +99,9 @@ public sealed class PendingReply : ISequence
             Fail(exception);
         }
     }
+
+    /// <summary>Ends the writing: the reply is what was written until now. May be called while a token or an event is reported.</summary>
+    public void Stop() => _writer?.Stop();
 
     /// <summary>Ends the reply.</summary>
     /// <exception cref="InvalidOperationException">It is not <see cref="IsComplete"/>, or was finished or given up.</exception>
@@ -153,6 +156,15 @@ public sealed class PendingReply : ISequence
         }
     }
 
+    /// <summary>Goes on to the next part when a writer has nothing more to write.</summary>
+    private void Settle(TokenWriter writer)
+    {
+        if (writer.Failure is { } failure)
+            Fail(failure);
+        else if (!writer.NeedsModel)
+            GoOn();
+    }
+
     private void GoOn()
     {
         try
@@ -175,11 +187,10 @@ public sealed class PendingReply : ISequence
         }
     }
 
-    private bool Fail(Exception exception)
+    private void Fail(Exception exception)
     {
         Failure ??= exception;
         _writer = null;
-        return false;
     }
 }
 

@@ -107,13 +107,16 @@ internal sealed class ReplyBuilder
     }
 
     /// <summary>Ends the text of the answer.</summary>
-    /// <returns>What the model wrote, without the end token.</returns>
+    /// <returns>What the model wrote, without the end token; empty when that was units only.</returns>
     public string FinishText(IReadOnlyList<int> tokens, ReplyKind kind)
     {
         string rest = _decoder.Flush();
         if (kind == ReplyKind.Text && rest.Length > 0)
             AnswerText(rest);
-        return _raw = kind == ReplyKind.Units ? "" : _assistant.Tokenizer.Decode(tokens.Take(tokens.Count - 1));
+        if (kind == ReplyKind.Units)
+            return "";
+        bool hasEnd = tokens.Count > 0 && tokens[^1] == _assistant.Tokenizer.RequireToken(_assistant.Template.EndToken);
+        return _raw = _assistant.Tokenizer.Decode(hasEnd ? tokens.SkipLast(1) : tokens);
     }
 
     /// <summary>No units will follow.</summary>

@@ -85,8 +85,8 @@ public sealed class PictureInput(RgbImage image)
     /// <summary>The picture; its pixels are released once the features are known.</summary>
     public RgbImage? Image { get; private set; } = image;
 
-    /// <summary>(rows, D) of the language model; null until the engine has seen it.</summary>
-    internal float[]? Features { get; private set; }
+    /// <summary>What the language model sees of it; null until the engine has seen it.</summary>
+    internal PromptImage? Features { get; private set; }
 
-    internal void SetFeatures(float[] features) => (Features, Image) = (features, null);
+    internal void SetFeatures(PromptImage features) => (Features, Image) = (features, null);
 }

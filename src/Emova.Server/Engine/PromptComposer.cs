@@ -35,7 +35,7 @@ internal static class PromptComposer
     {
         int images = ids.Count(id => id == ImagePlaceholder.Id);
         int audio = assistant.Speech is { } speech ? ids.Count(id => id >= 0 && speech.UnitOf(id) >= 0) : 0;
-        int rows = pictures.Sum(picture => picture.Features!.Length / assistant.Model.Language.Config.HiddenSize);
+        int rows = pictures.Sum(picture => picture.Features!.RowsFor(assistant.Model.Language.Config.HiddenSize));
         return new PromptUsage(ids.Count - images - audio, audio, rows, cached);
     }
 

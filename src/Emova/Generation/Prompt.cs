@@ -33,7 +33,7 @@ public sealed class Prompt
 
             PromptImage picture = pictures[placed.Count];
             placed.Add((laidOut.Count, picture));
-            laidOut.AddRange(Enumerable.Repeat(picture.Key, picture.Features.Length / dim));
+            laidOut.AddRange(Enumerable.Repeat(picture.Key, picture.RowsFor(dim)));
         }
 
         (keys, images) = ([.. laidOut], [.. placed]);

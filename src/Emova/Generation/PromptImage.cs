@@ -21,6 +21,9 @@ public sealed class PromptImage
     /// <summary>(tokens, D).</summary>
     internal float[] Features { get; }
 
+    /// <summary>Positions it takes in a language model of that width.</summary>
+    public int RowsFor(int dim) => Features.Length / dim;
+
     /// <summary>Stands for each position of the picture where token ids are compared; negative.</summary>
     internal int Key { get; }
 }

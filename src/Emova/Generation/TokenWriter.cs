@@ -17,6 +17,7 @@ public sealed class TokenWriter : ISequence
     private readonly int _tokensToFinish;
     private bool _started;
     private bool _isShared;
+    private bool _isStopped;
     private int _entry = -1;
 
     /// <summary>Begins a reply; nothing is computed yet.</summary>
@@ -53,7 +54,7 @@ public sealed class TokenWriter : ISequence
     public int? MaximumTokens { get; init; }
 
     /// <inheritdoc/>
-    public bool NeedsModel => Failure is null && !_cursor.IsComplete;
+    public bool NeedsModel => Failure is null && !_cursor.IsComplete && !_isStopped;
 
     /// <inheritdoc/>
     public int PendingRows => _memory.Pending;
@@ -63,6 +64,9 @@ public sealed class TokenWriter : ISequence
 
     /// <inheritdoc/>
     public Exception? Failure { get; private set; }
+
+    /// <summary>Ends the reply with the tokens it has; may be called while a token is reported.</summary>
+    public void Stop() => _isStopped = true;
 
     /// <inheritdoc/>
     public bool Enter(DecodeBatch batch, int maxRows)
@@ -76,6 +80,8 @@ public sealed class TokenWriter : ISequence
                 FollowForced();
             }
 
+            if (!NeedsModel)
+                return false;
             int rows = Math.Min(maxRows, _memory.Pending);
             bool isAll = rows == _memory.Pending;
             int entry = _memory.Enter(batch, rows, isAll ? 1 : 0, _prompt);
@@ -114,14 +120,14 @@ public sealed class TokenWriter : ISequence
 
     private void FollowForced()
     {
-        while (!_cursor.IsComplete)
+        while (NeedsModel)
         {
             _cursor.Hurry = MustHurry;
             ReadOnlySpan<int> forced = _cursor.Forced;
             if (forced.IsEmpty)
                 return;
-            foreach (int token in forced)
-                Take(token);
+            for (int i = 0; i < forced.Length && !_isStopped; i++)
+                Take(forced[i]);
         }
     }
 
