@@ -60,6 +60,16 @@ public sealed class WeightLoader
     /// <summary>Every tensor asked for so far, in order; only with <see cref="ForListing"/>.</summary>
     public IReadOnlyList<(string Name, IReadOnlyList<long> Shape)> Wanted => index.Wanted;
 
+    /// <summary>
+    /// How <see cref="GetConvolution"/> packs, on all paths: <see cref="WeightFormat.Float32"/>, or <see cref="WeightFormat.BFloat16Pairs"/>,
+    /// which is faster and rounds weights and inputs.
+    /// </summary>
+    public WeightFormat ConvolutionFormat
+    {
+        get => index.ConvolutionFormat;
+        set => index.ConvolutionFormat = value;
+    }
+
     /// <summary>A loader for the names below <c>name.</c>; it shares the bookkeeping with this one.</summary>
     public WeightLoader Push(string name) => new(index, $"{prefix}{name}.");
 
@@ -116,7 +126,7 @@ public sealed class WeightLoader
     /// <param name="kernel">Taps.</param>
     /// <param name="bias">One value per output, or empty for none.</param>
     public ConvolutionWeight GetConvolution(ReadOnlySpan<float> weight, int outputs, int inputs, int kernel, ReadOnlySpan<float> bias) =>
-        index.IsListing ? index.NoConvolution : ConvolutionWeight.Pack(weight, outputs, inputs, kernel, bias);
+        index.IsListing ? index.NoConvolution : ConvolutionWeight.Pack(weight, outputs, inputs, kernel, bias, ConvolutionFormat);
 
     /// <summary>
     /// Like <see cref="GetLinear"/> for a convolution whose windows do not overlap, as one layer over the flattened window:
@@ -366,6 +376,8 @@ public sealed class WeightLoader
         public List<(string Name, IReadOnlyList<long> Shape)> Wanted { get; } = [];
 
         public double PlaceholderElements { get; set; }
+
+        public WeightFormat ConvolutionFormat { get; set; }
 
         /// <summary>Stands for every linear layer when listing.</summary>
         public LinearWeight Nothing { get; } = LinearWeight.Pack([0], 1, 1);

@@ -110,6 +110,40 @@ public static unsafe class AttentionKernel
             heads, keyValueHeads, headDim, valueDim ?? headDim, scale, team);
     }
 
+    /// <summary>As the other overload over keys and values in bfloat16; all arithmetic is in single precision.</summary>
+    /// <param name="q">Queries (queryCount, heads * headDim).</param>
+    /// <param name="qStride">Distance of two query rows in floats.</param>
+    /// <param name="store">Keys and values; those of the new positions must already be set.</param>
+    /// <param name="y">Result (queryCount, heads * valueDim). Must not overlap the queries.</param>
+    /// <param name="yStride">Distance of two result rows in floats.</param>
+    /// <param name="queryCount">Number of queries, 1 when decoding.</param>
+    /// <param name="firstPosition">Position of the first query, which is the number of keys before it.</param>
+    /// <param name="heads">Number of query heads, a multiple of the store's heads.</param>
+    /// <param name="scale">Factor of the scores, usually 1 / sqrt(headDim).</param>
+    /// <param name="team">Threads to use; <see cref="WorkerTeam.Shared"/> when null.</param>
+    /// <exception cref="ArgumentException">A span is too short, the heads cannot share, or a position is beyond the store.</exception>
+    public static void Causal(
+        ReadOnlySpan<float> q, int qStride, KeyValueStore store, Span<float> y, int yStride, int queryCount, int firstPosition, int heads, float scale, WorkerTeam? team = null) =>
+        Causal(q, qStride, store, y, yStride, queryCount, firstPosition, heads, scale, team, VectorWidths.Best);
+
+    internal static void Causal(
+        ReadOnlySpan<float> q, int qStride, KeyValueStore store, Span<float> y, int yStride, int queryCount, int firstPosition, int heads, float scale,
+        WorkerTeam? team, VectorWidth width)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(queryCount);
+        ArgumentOutOfRangeException.ThrowIfNegative(firstPosition);
+        if (heads < 1 || heads % store.Heads != 0)
+            throw new ArgumentException($"{heads} query heads cannot share {store.Heads} key-value heads", nameof(heads));
+        if (firstPosition > store.Capacity - queryCount)
+            throw new ArgumentException($"{queryCount} queries from position {firstPosition} on exceed a store of {store.Capacity} positions", nameof(firstPosition));
+        if (queryCount == 0) return;
+        CheckRows(q.Length, queryCount, qStride, heads * store.HeadDim, nameof(q));
+        CheckRows(y.Length, queryCount, yStride, heads * store.ValueDim, nameof(y));
+        fixed (float* qPointer = q, yPointer = y)
+            CachedAttention.Run(qPointer, qStride, store, yPointer, yStride, queryCount, firstPosition, heads, scale, team ?? WorkerTeam.Shared, width);
+        GC.KeepAlive(store);
+    }
+
     private static void Run(
         ReadOnlySpan<float> q, int qStride, ReadOnlySpan<float> k, int kStride, ReadOnlySpan<float> v, int vStride,
         Span<float> y, int yStride, int queryCount, int firstKeyCount, int keyCountGrowth, int heads, int keyValueHeads, int headDim,

@@ -1,6 +1,6 @@
 namespace Emova.Numerics;
 
-/// <summary>What <see cref="ConvolutionWeight.Convolve"/> does to a result before it leaves the registers; nothing by default.</summary>
+/// <summary>What <see cref="ConvolutionWeight"/> does to a result before it leaves the registers; nothing by default.</summary>
 public ref struct ConvolutionEpilogue
 {
     /// <summary>Added to the result, row by row; none when empty.</summary>

@@ -27,9 +27,13 @@ public sealed unsafe class ConvolutionWeight
     /// <param name="inputs">Input channels, at least 1.</param>
     /// <param name="kernel">Taps, at least 1.</param>
     /// <param name="bias">One value per output, or empty for none.</param>
-    /// <exception cref="ArgumentException">A span does not have the stated shape.</exception>
-    public static ConvolutionWeight Pack(ReadOnlySpan<float> weight, int outputs, int inputs, int kernel, ReadOnlySpan<float> bias = default)
+    /// <param name="format"><see cref="WeightFormat.Float32"/>, or <see cref="WeightFormat.BFloat16Pairs"/>, which rounds weights and input.</param>
+    /// <exception cref="ArgumentException">A span does not have the stated shape, or the format is another one.</exception>
+    public static ConvolutionWeight Pack(
+        ReadOnlySpan<float> weight, int outputs, int inputs, int kernel, ReadOnlySpan<float> bias = default, WeightFormat format = WeightFormat.Float32)
     {
+        if (format is not (WeightFormat.Float32 or WeightFormat.BFloat16Pairs))
+            throw new ArgumentException($"convolutions are packed as {WeightFormat.Float32} or {WeightFormat.BFloat16Pairs}, not {format}", nameof(format));
         ArgumentOutOfRangeException.ThrowIfLessThan(outputs, 1);
         ArgumentOutOfRangeException.ThrowIfLessThan(inputs, 1);
         ArgumentOutOfRangeException.ThrowIfLessThan(kernel, 1);
@@ -38,14 +42,16 @@ public sealed unsafe class ConvolutionWeight
         if (!bias.IsEmpty && bias.Length != outputs)
             throw new ArgumentException($"bias has {bias.Length} values, expected {outputs} or none", nameof(bias));
 
-        LinearWeight packed = LinearWeight.Create(WeightFormat.Float32, outputs, kernel * inputs);
-        float[] row = new float[kernel * inputs];
+        // Inputs that go in pairs are padded to an even number per tap.
+        int width = format == WeightFormat.BFloat16Pairs ? (inputs + 1) / 2 * 2 : inputs;
+        LinearWeight packed = LinearWeight.Create(format, outputs, kernel * width);
+        float[] row = new float[kernel * width];
         for (int output = 0; output < outputs; output++)
         {
-            ReadOnlySpan<float> stored = weight.Slice(output * row.Length, row.Length);
+            ReadOnlySpan<float> stored = weight.Slice(output * inputs * kernel, inputs * kernel);
             for (int input = 0; input < inputs; input++)
             {
-                for (int tap = 0; tap < kernel; tap++) row[tap * inputs + input] = stored[input * kernel + tap];
+                for (int tap = 0; tap < kernel; tap++) row[tap * width + input] = stored[input * kernel + tap];
             }
 
             packed.SetRows(output, row);
@@ -66,7 +72,11 @@ public sealed unsafe class ConvolutionWeight
     /// <param name="team">Threads to use; <see cref="WorkerTeam.Shared"/> when null.</param>
     /// <exception cref="ArgumentException">A span is too short for the rows asked for.</exception>
     public void Convolve(
-        ReadOnlySpan<float> x, int rows, int rowStride, int tapStride, Span<float> y, int yStride, ConvolutionEpilogue epilogue = default, WorkerTeam? team = null)
+        ReadOnlySpan<float> x, int rows, int rowStride, int tapStride, Span<float> y, int yStride, ConvolutionEpilogue epilogue = default, WorkerTeam? team = null) =>
+        Convolve(x, rows, rowStride, tapStride, y, yStride, epilogue, team, VectorWidths.Best);
+
+    internal void Convolve(
+        ReadOnlySpan<float> x, int rows, int rowStride, int tapStride, Span<float> y, int yStride, ConvolutionEpilogue epilogue, WorkerTeam? team, VectorWidth vectors)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(rows);
         if (rows == 0) return;
@@ -76,8 +86,8 @@ public sealed unsafe class ConvolutionWeight
         Check(epilogue.Residual.Length, epilogue.ResidualStride, rows, nameof(epilogue));
         Check(epilogue.Activated.Length, epilogue.ActivatedStride, rows, nameof(epilogue));
 
-        // Taps that lie one after the other are one long row.
-        bool contiguous = tapStride == Inputs;
+        // Taps that lie one after the other are one long row, unless each is padded.
+        bool contiguous = tapStride == Inputs && weight.Inputs == Kernel * Inputs;
         fixed (float* xPointer = x, yPointer = y, residual = epilogue.Residual, activated = epilogue.Activated)
         {
             weight.Convolve(new PanelOperands
@@ -94,7 +104,7 @@ public sealed unsafe class ConvolutionWeight
                 Activated = activated,
                 ActivatedStride = epilogue.ActivatedStride,
                 Slope = epilogue.Slope,
-            }, rows, team);
+            }, rows, team, vectors);
         }
     }
 

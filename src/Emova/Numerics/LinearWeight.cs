@@ -150,17 +150,19 @@ public sealed unsafe class LinearWeight
     }
 
     /// <summary>A convolution whose taps are not neighbors: W is (outputs, taps * inputs), and the operands name the distances.</summary>
-    internal void Convolve(PanelOperands operands, int rows, WorkerTeam? team)
+    internal void Convolve(PanelOperands operands, int rows, WorkerTeam? team, VectorWidth width)
     {
         operands.Weight = memory.Pointer;
         operands.Bias = Bias;
         operands.Outputs = Outputs;
-        RunFloating(operands, rows, (long)rows * Outputs * Inputs < ParallelThreshold, team ?? WorkerTeam.Shared, VectorWidths.Best);
+        RunFloating(operands, rows, (long)rows * Outputs * Inputs < ParallelThreshold, team ?? WorkerTeam.Shared, width);
         GC.KeepAlive(this);
     }
 
-    private void RunFloating(in PanelOperands operands, int rows, bool isSmall, WorkerTeam team, VectorWidth width)
+    private void RunFloating(PanelOperands operands, int rows, bool isSmall, WorkerTeam team, VectorWidth width)
     {
+        operands.PanelBytes = (nint)panelBytes;
+        RoundedRows? rounded = Format == WeightFormat.BFloat16Pairs ? RoundedRows.From(ref operands, rows, team) : null;
         FloatingBody body = new()
         {
             Operands = operands,
@@ -174,6 +176,7 @@ public sealed unsafe class LinearWeight
         int units = body.UnitsAcross * ((rows + RowsPerUnit - 1) / RowsPerUnit);
         if (isSmall) body.Execute(0, units);
         else team.For(units, body);
+        GC.KeepAlive(rounded);
     }
 
     private void MultiplyQuantized(float* x, int rows, int rowStride, float* y, int yStride, bool isSmall, WorkerTeam team, VectorWidth width)
@@ -223,27 +226,30 @@ public sealed unsafe class LinearWeight
             {
                 int row = unit / UnitsAcross * RowsPerUnit, rowEnd = Math.Min(row + RowsPerUnit, Rows);
                 int pair = unit % UnitsAcross * PairsPerUnit, pairEnd = Math.Min(pair + PairsPerUnit, Pairs);
-                if (Format == WeightFormat.Float32) Run<float>(row, rowEnd, pair, pairEnd);
-                else Run<ushort>(row, rowEnd, pair, pairEnd);
+                if (Format == WeightFormat.Float32) PanelKernel.Run<float>(Width, Operands, row, rowEnd, pair, pairEnd);
+                else if (Format == WeightFormat.BFloat16) PanelKernel.Run<ushort>(Width, Operands, row, rowEnd, pair, pairEnd);
+                else RunPairs(row, rowEnd, pair, pairEnd);
             }
         }
 
-        private readonly void Run<TElement>(int row, int rowEnd, int pair, int pairEnd)
-            where TElement : unmanaged
+        private readonly void RunPairs(int row, int rowEnd, int pair, int pairEnd)
         {
             switch (Width)
             {
+                case VectorWidth.Emitted when EmittedKernels.Instance is { HasPairs: true } emitted:
+                    emitted.RunPairs(Operands, row, rowEnd, pair, pairEnd);
+                    break;
                 case VectorWidth.V512 or VectorWidth.Emitted:
-                    PanelKernel<Lanes512, Vector512<float>, TElement>.Run(Operands, row, rowEnd, pair, pairEnd);
+                    PairKernel<Lanes512, Vector512<float>>.Run(Operands, row, rowEnd, pair, pairEnd);
                     break;
                 case VectorWidth.V256:
-                    PanelKernel<Lanes256, Vector256<float>, TElement>.Run(Operands, row, rowEnd, pair, pairEnd);
+                    PairKernel<Lanes256, Vector256<float>>.Run(Operands, row, rowEnd, pair, pairEnd);
                     break;
                 case VectorWidth.V128:
-                    PanelKernel<Lanes128, Vector128<float>, TElement>.Run(Operands, row, rowEnd, pair, pairEnd);
+                    PairKernel<Lanes128, Vector128<float>>.Run(Operands, row, rowEnd, pair, pairEnd);
                     break;
                 default:
-                    PanelKernel<LanesScalar, float, TElement>.Run(Operands, row, rowEnd, pair, pairEnd);
+                    PairKernel<LanesScalar, float>.Run(Operands, row, rowEnd, pair, pairEnd);
                     break;
             }
         }

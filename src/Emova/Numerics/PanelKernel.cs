@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
 
 namespace Emova.Numerics;
 
@@ -6,8 +7,10 @@ namespace Emova.Numerics;
 internal unsafe struct PanelOperands
 {
     public byte* Weight;
-    public float* Bias; // padded to a multiple of 32
+    public nint PanelBytes;     // from panel to panel
+    public float* Bias;         // padded to a multiple of 32; zeros when null
     public float* X;
+    public ushort* Rounded;     // the input of bfloat16 pairs; strides are then counted in its elements
     public float* Y;            // null when only the activated result is wanted
     public nint XStride;
     public nint YStride;
@@ -65,7 +68,7 @@ internal static unsafe class PanelKernel<TLanes, TVector, TElement>
         float* x0 = operands.X + row * stride;
         float* x1 = x0 + stride, x2 = x1 + stride, x3 = x2 + stride;
         float* x4 = x3 + stride, x5 = x4 + stride, x6 = x5 + stride, x7 = x6 + stride;
-        TVector b0 = TLanes.Load(operands.Bias + First(pair)), b1 = TLanes.Load(operands.Bias + Second(pair));
+        TVector b0 = StartOf(operands, First(pair)), b1 = StartOf(operands, Second(pair));
         TVector s00 = b0, s10 = b0, s20 = b0, s30 = b0, s40 = b0, s50 = b0, s60 = b0, s70 = b0;
         TVector s01 = b1, s11 = b1, s21 = b1, s31 = b1, s41 = b1, s51 = b1, s61 = b1, s71 = b1;
         nint inputs = operands.Inputs, tapStride = operands.TapStride;
@@ -123,7 +126,7 @@ internal static unsafe class PanelKernel<TLanes, TVector, TElement>
         nint stride = operands.XStride;
         float* x0 = operands.X + row * stride;
         float* x1 = x0 + stride, x2 = x0 + Math.Min(2, count - 1) * stride, x3 = x0 + Math.Min(3, count - 1) * stride;
-        TVector b0 = TLanes.Load(operands.Bias + First(pair)), b1 = TLanes.Load(operands.Bias + Second(pair));
+        TVector b0 = StartOf(operands, First(pair)), b1 = StartOf(operands, Second(pair));
         TVector s00 = b0, s10 = b0, s20 = b0, s30 = b0, s01 = b1, s11 = b1, s21 = b1, s31 = b1;
         nint inputs = operands.Inputs, tapStride = operands.TapStride;
         for (int tap = 0; tap < operands.Taps; tap++)
@@ -161,7 +164,7 @@ internal static unsafe class PanelKernel<TLanes, TVector, TElement>
     {
         TElement* w0 = Column(operands, First(pair)), w1 = SecondColumn(operands, pair);
         float* x = operands.X + row * operands.XStride;
-        TVector s0 = TLanes.Load(operands.Bias + First(pair)), s1 = TLanes.Load(operands.Bias + Second(pair));
+        TVector s0 = StartOf(operands, First(pair)), s1 = StartOf(operands, Second(pair));
         nint inputs = operands.Inputs, tapStride = operands.TapStride;
         for (int tap = 0; tap < operands.Taps; tap++)
         {
@@ -191,12 +194,15 @@ internal static unsafe class PanelKernel<TLanes, TVector, TElement>
     private static int Second(int pair) => First(pair) + (typeof(TElement) == typeof(float) ? TLanes.Count : GroupRows);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static TVector StartOf(in PanelOperands operands, int output) => operands.Bias == null ? default : TLanes.Load(operands.Bias + output);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static TElement* Column(in PanelOperands operands, int output)
     {
-        TElement* weight = (TElement*)operands.Weight;
+        const int pairRows = 2 * GroupRows;
         return typeof(TElement) == typeof(float)
-            ? weight + (nint)(output / GroupRows) * operands.Taps * operands.Inputs * GroupRows + output % GroupRows
-            : weight + (nint)(output / (2 * GroupRows)) * operands.Taps * operands.Inputs * 2 * GroupRows + output % GroupRows * 2;
+            ? (TElement*)(operands.Weight + output / GroupRows * operands.PanelBytes) + output % GroupRows
+            : (TElement*)(operands.Weight + output / pairRows * operands.PanelBytes) + output % GroupRows * 2;
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -226,41 +232,32 @@ internal static unsafe class PanelKernel<TLanes, TVector, TElement>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Store(in PanelOperands operands, int row, int pair, TVector first, TVector second)
     {
-        Store(operands, row, First(pair), first);
-        Store(operands, row, Second(pair), second);
+        PanelEpilogue<TLanes, TVector>.Store(operands, row, First(pair), first);
+        PanelEpilogue<TLanes, TVector>.Store(operands, row, Second(pair), second);
     }
+}
 
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Store(in PanelOperands operands, int row, int output, TVector value)
+/// <summary>Chooses the kernel of a vector width.</summary>
+internal static class PanelKernel
+{
+    /// <inheritdoc cref="PanelKernel{TLanes, TVector, TElement}.Run"/>
+    public static void Run<TElement>(VectorWidth width, in PanelOperands operands, int rowStart, int rowEnd, int blockStart, int blockEnd)
+        where TElement : unmanaged
     {
-        int lanes = Math.Min(TLanes.Count, operands.Outputs - output);
-        if (operands.Residual != null) value = TLanes.Add(value, LoadLanes(operands.Residual + row * operands.ResidualStride + output, lanes));
-        if (operands.Y != null) StoreLanes(value, operands.Y + row * operands.YStride + output, lanes);
-        if (operands.Activated != null)
+        switch (width)
         {
-            TVector activated = TLanes.Max(value, TLanes.Multiply(value, TLanes.Broadcast(operands.Slope)));
-            StoreLanes(activated, operands.Activated + row * operands.ActivatedStride + output, lanes);
+            case VectorWidth.V512 or VectorWidth.Emitted:
+                PanelKernel<Lanes512, Vector512<float>, TElement>.Run(operands, rowStart, rowEnd, blockStart, blockEnd);
+                break;
+            case VectorWidth.V256:
+                PanelKernel<Lanes256, Vector256<float>, TElement>.Run(operands, rowStart, rowEnd, blockStart, blockEnd);
+                break;
+            case VectorWidth.V128:
+                PanelKernel<Lanes128, Vector128<float>, TElement>.Run(operands, rowStart, rowEnd, blockStart, blockEnd);
+                break;
+            default:
+                PanelKernel<LanesScalar, float, TElement>.Run(operands, rowStart, rowEnd, blockStart, blockEnd);
+                break;
         }
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static TVector LoadLanes(float* source, int count)
-    {
-        if (count == TLanes.Count) return TLanes.Load(source);
-        TVector value = default;
-        for (int i = 0; i < count; i++) ((float*)&value)[i] = source[i];
-        return value;
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void StoreLanes(TVector value, float* target, int count)
-    {
-        if (count == TLanes.Count)
-        {
-            TLanes.Store(value, target);
-            return;
-        }
-
-        for (int i = 0; i < count; i++) target[i] = ((float*)&value)[i];
     }
 }

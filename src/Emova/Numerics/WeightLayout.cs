@@ -8,6 +8,7 @@ namespace Emova.Numerics;
 /// <list type="bullet">
 /// <item>Float32: panels of 16 rows, [input][16].</item>
 /// <item>BFloat16: panels of 32 rows, [input][16] words of 32 bits; the low half of word r is row r, the high half row r + 16.</item>
+/// <item>BFloat16Pairs: panels of 16 rows, [pair of inputs][16] words of 32 bits; the low half of a word is the even input.</item>
 /// <item>Int8, Int4: groups of 16 rows, one record per 64 inputs: 2 x 16 bfloat16 scales (one per row and block of 32 inputs), then
 /// the two blocks. Int8: 8 lines of 64 bytes per block; byte 4 r + i of line j is input 4 j + i of row r, plus 128. Int4: 4 lines;
 /// byte 4 r + i of line j holds input 4 j + i of row r, plus 8, in its low half and input 4 (j + 4) + i in its high half.</item>
@@ -45,6 +46,7 @@ internal static unsafe class WeightLayout
     {
         WeightFormat.Float32 => (long)inputs * GroupRows * sizeof(float),
         WeightFormat.BFloat16 => (long)inputs * 2 * GroupRows * sizeof(ushort),
+        WeightFormat.BFloat16Pairs => (inputs + 1L) / 2 * GroupRows * sizeof(uint),
         _ => (long)Records(inputs) * RecordBytes(format),
     };
 
@@ -79,6 +81,16 @@ internal static unsafe class WeightLayout
                 }
 
                 break;
+            case WeightFormat.BFloat16Pairs:
+                for (int k = 0; k < values.Length; k++)
+                {
+                    ushort stored = BFloat16.FromSingle(values[k]);
+                    ((ushort*)panel)[PairIndex(lane, k)] = stored;
+                    error.Add(values[k], BFloat16.ToSingle(stored));
+                }
+
+                if (values.Length % 2 != 0) ((ushort*)panel)[PairIndex(lane, values.Length)] = 0;
+                break;
             default:
                 Span<float> block = stackalloc float[BlockInputs];
                 Span<sbyte> codes = stackalloc sbyte[BlockInputs];
@@ -111,6 +123,9 @@ internal static unsafe class WeightLayout
                 int half = lane % GroupRows * 2 + lane / GroupRows;
                 for (int k = 0; k < values.Length; k++)
                     values[k] = BFloat16.ToSingle(((ushort*)panel)[(nint)k * 2 * GroupRows + half]);
+                break;
+            case WeightFormat.BFloat16Pairs:
+                for (int k = 0; k < values.Length; k++) values[k] = BFloat16.ToSingle(((ushort*)panel)[PairIndex(lane, k)]);
                 break;
             default:
                 Span<sbyte> codes = stackalloc sbyte[BlockInputs];
@@ -169,6 +184,8 @@ internal static unsafe class WeightLayout
         for (int i = 0; i < BlockInputs / 2; i++)
             lines[i / 4 * LineBytes + i % 4] = (byte)(codes[i] + 8 | codes[i + BlockInputs / 2] + 8 << 4);
     }
+
+    private static nint PairIndex(int lane, int k) => ((nint)(k / 2) * GroupRows + lane) * 2 + k % 2;
 
     private static int BlockBytes(WeightFormat format) => format == WeightFormat.Int8 ? 8 * LineBytes : 4 * LineBytes;
 }

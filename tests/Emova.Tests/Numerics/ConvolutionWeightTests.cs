@@ -52,12 +52,15 @@ public sealed class ConvolutionWeightTests
         }
     }
 
-    [Fact]
-    public void PiecesAndThreadsDoNotChangeABit()
+    [Theory]
+    [InlineData(64, WeightFormat.Float32)]
+    [InlineData(64, WeightFormat.BFloat16Pairs)]
+    [InlineData(37, WeightFormat.BFloat16Pairs)]
+    public void PiecesAndThreadsDoNotChangeABit(int channels, WeightFormat format)
     {
         Random random = new(2);
-        const int channels = 64, kernel = 7, dilation = 3, rows = 333;
-        ConvolutionWeight packed = ConvolutionWeight.Pack(Values(random, channels * channels * kernel), channels, channels, kernel, Values(random, channels));
+        const int kernel = 7, dilation = 3, rows = 333;
+        ConvolutionWeight packed = ConvolutionWeight.Pack(Values(random, channels * channels * kernel), channels, channels, kernel, Values(random, channels), format);
         float[] x = Values(random, (rows + (kernel - 1) * dilation) * channels), whole = new float[rows * channels], pieces = new float[rows * channels];
         using WorkerTeam one = new(1), three = new(3);
         packed.Convolve(x, rows, channels, dilation * channels, whole, channels, default, one);
@@ -65,6 +68,58 @@ public sealed class ConvolutionWeightTests
             packed.Convolve(x.AsSpan(start * channels), count, channels, dilation * channels, pieces.AsSpan(start * channels), channels, default, three);
         Assert.Equal(whole, pieces);
     }
+
+    [Theory]
+    [InlineData(WeightFormat.Float32)]
+    [InlineData(WeightFormat.BFloat16Pairs)]
+    public void EveryVectorWidthGivesTheBitsOfTheScalarReference(WeightFormat format)
+    {
+        Random random = new(3);
+        for (int trial = 0; trial < 60; trial++)
+        {
+            int outputs = random.Next(1, 70), inputs = random.Next(1, 40), kernel = random.Next(1, 6), rows = random.Next(1, 30), stride = random.Next(1, 4), dilation = random.Next(1, 4);
+            ConvolutionWeight packed = ConvolutionWeight.Pack(Values(random, outputs * inputs * kernel), outputs, inputs, kernel, Values(random, outputs), format);
+            float[] x = Values(random, ((rows - 1) * stride + (kernel - 1) * dilation + 1) * inputs), residual = Values(random, rows * outputs);
+            (float[] expected, float[] expectedActivated) = Convolve(VectorWidth.Scalar);
+            foreach (VectorWidth width in (VectorWidth[])[VectorWidth.V128, VectorWidth.V256, VectorWidth.V512, VectorWidth.Emitted])
+            {
+                if (width > VectorWidths.Best) continue;
+                (float[] y, float[] activated) = Convolve(width);
+                Assert.Equal(expected, y);
+                Assert.Equal(expectedActivated, activated);
+            }
+
+            (float[] Y, float[] Activated) Convolve(VectorWidth width)
+            {
+                float[] y = new float[rows * outputs], activated = new float[rows * outputs];
+                packed.Convolve(x, rows, stride * inputs, dilation * inputs, y, outputs, new ConvolutionEpilogue
+                {
+                    Residual = residual, ResidualStride = outputs, Activated = activated, ActivatedStride = outputs, Slope = 0.1f,
+                }, null, width);
+                return (y, activated);
+            }
+        }
+    }
+
+    [Theory]
+    [InlineData(8)]
+    [InlineData(7)]
+    public void BFloat16PairsGiveTheConvolutionOfTheRoundedValues(int inputs)
+    {
+        Random random = new(4);
+        const int outputs = 33, kernel = 3, rows = 9;
+        float[] weight = Values(random, outputs * inputs * kernel), x = Values(random, (rows + kernel - 1) * inputs), y = new float[rows * outputs];
+        ConvolutionWeight.Pack(weight, outputs, inputs, kernel, [], WeightFormat.BFloat16Pairs).Convolve(x, rows, inputs, inputs, y, outputs);
+        float[] expected = new float[rows * outputs];
+        ConvolutionWeight.Pack(Rounded(weight), outputs, inputs, kernel).Convolve(Rounded(x), rows, inputs, inputs, expected, outputs);
+        // Products of bfloat16 are exact: only the order of the additions differs.
+        for (int i = 0; i < y.Length; i++) Assert.Equal(expected[i], y[i], 1e-5);
+
+        static float[] Rounded(float[] values) => [.. values.Select(value => BFloat16.ToSingle(BFloat16.FromSingle(value)))];
+    }
+
+    [Fact]
+    public void OtherFormatsAreRefused() => Assert.Throws<ArgumentException>(() => ConvolutionWeight.Pack(new float[6], 2, 3, 1, default, WeightFormat.Int8));
 
     [Fact]
     public void SpansThatAreTooShortAreRefused()

@@ -62,6 +62,8 @@ public sealed class LinearWeightTests
     [InlineData(31, 300, "Float32")]
     [InlineData(256, 704, "BFloat16")]
     [InlineData(31, 300, "BFloat16")]
+    [InlineData(256, 704, "BFloat16Pairs")]
+    [InlineData(31, 301, "BFloat16Pairs")]
     [InlineData(256, 704, "Int8")]
     [InlineData(31, 300, "Int8")]
     [InlineData(1000, 96, "Int4")]
@@ -137,7 +139,12 @@ public sealed class LinearWeightTests
             int outputs = random.Next(1, 100), inputs = random.Next(1, 300), rows = random.Next(1, 10);
             LinearWeight weight = LinearWeight.Pack(Values(random, outputs * inputs), outputs, inputs, default, stored);
             float[] x = Values(random, rows * inputs), y = Multiply(weight, x, rows, VectorWidths.Best), row = new float[inputs];
-            float[] input = stored is WeightFormat.Int8 or WeightFormat.Int4 ? RoundBlocks(x, inputs) : x;
+            float[] input = stored switch
+            {
+                WeightFormat.Int8 or WeightFormat.Int4 => RoundBlocks(x, inputs),
+                WeightFormat.BFloat16Pairs => [.. x.Select(value => BFloat16.ToSingle(BFloat16.FromSingle(value)))],
+                _ => x,
+            };
             for (int n = 0; n < outputs; n++)
             {
                 weight.CopyRow(n, row);
@@ -159,6 +166,7 @@ public sealed class LinearWeightTests
     [Theory]
     [InlineData("Float32", 0)]
     [InlineData("BFloat16", 1.0 / 256)]
+    [InlineData("BFloat16Pairs", 1.0 / 256)]
     [InlineData("Int8", 0.008)]
     [InlineData("Int4", 0.1)]
     public void RoundingErrorIsReportedAndSmall(string format, double limit)

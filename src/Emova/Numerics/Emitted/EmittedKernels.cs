@@ -1,11 +1,14 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.X86;
 
 namespace Emova.Numerics.Emitted;
 
 /// <summary>
-/// Kernels whose machine code is written at run time, for instructions that .NET does not offer as intrinsics: AVX-512 VNNI. They are
-/// used where the processor has the instructions, the system lets memory become executable and each kernel gives the bits of the
-/// intrinsics in a check at first use; otherwise, or with the environment variable EMOVA_EMITTED=0, they are absent.
+/// Kernels whose machine code is written at run time, for instructions that .NET does not offer as intrinsics: products of bytes (AVX-512
+/// VNNI) and of bfloat16 pairs (AVX-512 BF16). They are used where the processor has the instructions, the system lets memory become
+/// executable and each kernel gives the bits of the intrinsics in a check at first use; otherwise, or with the environment variable
+/// EMOVA_EMITTED=0, they are absent.
 /// </summary>
 internal sealed unsafe class EmittedKernels
 {
@@ -14,23 +17,31 @@ internal sealed unsafe class EmittedKernels
 
     private readonly ExecutableMemory memory; // kept: it holds the code
     private readonly byte* int4Row, int4Four, int4Eight, int8Row, int8Four, int8Eight;
+    private readonly byte*[] pairs = new byte*[PairTileCode.LargestTile + 1]; // by rows
 
-    private EmittedKernels(ExecutableMemory memory, Dictionary<(WeightFormat Format, int Rows), int> starts)
+    private EmittedKernels(ExecutableMemory memory, Dictionary<string, int> starts)
     {
         this.memory = memory;
-        int4Row = memory.Pointer + starts[(WeightFormat.Int4, 1)];
-        int4Four = memory.Pointer + starts[(WeightFormat.Int4, TileRows)];
-        int4Eight = memory.Pointer + starts[(WeightFormat.Int4, LargestTile)];
-        int8Row = memory.Pointer + starts[(WeightFormat.Int8, 1)];
-        int8Four = memory.Pointer + starts[(WeightFormat.Int8, TileRows)];
-        int8Eight = memory.Pointer + starts[(WeightFormat.Int8, LargestTile)];
+        byte* Find(WeightFormat format, int rows) => memory.Pointer + starts[Name(format, rows)];
+        int4Row = Find(WeightFormat.Int4, 1);
+        int4Four = Find(WeightFormat.Int4, TileRows);
+        int4Eight = Find(WeightFormat.Int4, LargestTile);
+        int8Row = Find(WeightFormat.Int8, 1);
+        int8Four = Find(WeightFormat.Int8, TileRows);
+        int8Eight = Find(WeightFormat.Int8, LargestTile);
+        for (int rows = 1; rows < pairs.Length; rows++) pairs[rows] = Find(WeightFormat.BFloat16Pairs, rows);
     }
-
     /// <summary>The kernels of this process, or null.</summary>
     public static EmittedKernels? Instance { get; } = Choose(Environment.GetEnvironmentVariable("EMOVA_EMITTED"));
 
     /// <summary>Whether the processor has AVX-512 VNNI and the runtime may use AVX-512.</summary>
     public static bool IsSupported => Avx512BW.IsSupported && (X86Base.CpuId(7, 0).Ecx >> 11 & 1) != 0;
+
+    /// <summary>Whether the processor has AVX-512 BF16 as well.</summary>
+    public static bool IsBFloat16Supported => IsSupported && (X86Base.CpuId(7, 1).Eax >> 5 & 1) != 0;
+
+    /// <summary>Whether <see cref="RunPairs"/> may be called.</summary>
+    public bool HasPairs { get; private set; }
 
     /// <summary>The kernels, unless <paramref name="setting"/> is 0 or the processor cannot run them.</summary>
     public static EmittedKernels? Choose(string? setting) => setting == "0" || !IsSupported ? null : TryCreate(code => ExecutableMemory.TryCreate(code));
@@ -40,22 +51,26 @@ internal sealed unsafe class EmittedKernels
     public static EmittedKernels? TryCreate(Func<byte[], ExecutableMemory?> makeExecutable)
     {
         Register argument = OperatingSystem.IsWindows() ? Register.Rcx : Register.Rdi;
-        Dictionary<(WeightFormat Format, int Rows), int> starts = [];
+        Dictionary<string, int> starts = [];
         List<byte> code = [];
-        foreach (WeightFormat format in (ReadOnlySpan<WeightFormat>)[WeightFormat.Int4, WeightFormat.Int8])
+        void Append(WeightFormat format, int rows, byte[] kernel)
         {
-            foreach (int rows in (ReadOnlySpan<int>)[1, TileRows, LargestTile])
-            {
-                code.AddRange(new byte[-code.Count & 63]); // each begins a cache line
-                starts[(format, rows)] = code.Count;
-                code.AddRange(IntegerTileCode.Build(format, rows, argument));
-            }
+            code.AddRange(new byte[-code.Count & 63]); // each begins a cache line
+            starts[Name(format, rows)] = code.Count;
+            code.AddRange(kernel);
         }
 
+        foreach (WeightFormat format in (ReadOnlySpan<WeightFormat>)[WeightFormat.Int4, WeightFormat.Int8])
+        {
+            foreach (int rows in (ReadOnlySpan<int>)[1, TileRows, LargestTile]) Append(format, rows, IntegerTileCode.Build(format, rows, argument));
+        }
+
+        for (int rows = 1; rows <= PairTileCode.LargestTile; rows++) Append(WeightFormat.BFloat16Pairs, rows, PairTileCode.Build(rows, argument));
         if (makeExecutable([.. code]) is not { } memory)
             return null;
         EmittedKernels kernels = new(memory, starts);
-        return KernelCheck.Passes(kernels) ? kernels : null;
+        kernels.HasPairs = IsBFloat16Supported && KernelCheck.PairsAgree(kernels);
+        return KernelCheck.IntegersAgree(kernels) ? kernels : null;
     }
 
     /// <summary>Computes the tiles [tileStart, tileEnd) of the groups of 16 outputs [groupStart, groupEnd).</summary>
@@ -97,9 +112,48 @@ internal sealed unsafe class EmittedKernels
         };
         ReadOnlySpan<float> bias = new(operands.Bias + output, WeightLayout.GroupRows);
         for (int row = 0; row < tileRows; row++) bias.CopyTo(new Span<float>((byte*)arguments.Y + row * arguments.YStride, WeightLayout.GroupRows));
-        // A few microseconds, in which a garbage collection may wait for this thread: cheaper than letting it know.
-        ((delegate* unmanaged[SuppressGCTransition]<TileArguments*, void>)kernel)(&arguments);
+        Call(kernel, &arguments);
         for (int row = 0; row < rows && isPartial; row++)
             new ReadOnlySpan<float>(partial + row * WeightLayout.GroupRows, count).CopyTo(new Span<float>(target + row * operands.YStride, count));
     }
+
+    /// <summary>Computes rows [rowStart, rowEnd) of the outputs [32 * blockStart, 32 * blockEnd) of weights in bfloat16 pairs.</summary>
+    public void RunPairs(in PanelOperands operands, int rowStart, int rowEnd, int blockStart, int blockEnd)
+    {
+        const int width = 2 * WeightLayout.GroupRows;
+        int count = (operands.Inputs + 1) / 2;
+        float* sums = stackalloc float[PairTileCode.LargestTile * width];
+        for (int output = blockStart * width; output < Math.Min(blockEnd * width, operands.Outputs); output += width)
+        {
+            bool hasSecond = output + WeightLayout.GroupRows < operands.Outputs;
+            for (int row = rowStart; row < rowEnd; row += PairTileCode.LargestTile)
+            {
+                int rows = Math.Min(PairTileCode.LargestTile, rowEnd - row);
+                TileArguments arguments = new()
+                {
+                    Weight = operands.Weight + output / WeightLayout.GroupRows * operands.PanelBytes,
+                    WeightDistance = hasSecond ? operands.PanelBytes : 0,
+                    X = (byte*)(operands.Rounded + row * operands.XStride),
+                    XStride = operands.XStride * sizeof(ushort),
+                    Y = sums,
+                    Count = count,
+                    Taps = operands.Taps,
+                    TapAdvance = (operands.TapStride - 2 * count) * sizeof(ushort),
+                };
+                new ReadOnlySpan<float>(operands.Bias + output, width).CopyTo(new Span<float>(sums, width));
+                Call(pairs[rows], &arguments);
+                for (int i = 0; i < rows; i++)
+                {
+                    PanelEpilogue<Lanes512, Vector512<float>>.Store(operands, row + i, output, Vector512.Load(sums + i * width));
+                    if (hasSecond) PanelEpilogue<Lanes512, Vector512<float>>.Store(operands, row + i, output + WeightLayout.GroupRows, Vector512.Load(sums + i * width + WeightLayout.GroupRows));
+                }
+            }
+        }
+    }
+
+    // A few microseconds, in which a garbage collection may have to wait for this thread: cheaper than letting it know.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Call(byte* kernel, TileArguments* arguments) => ((delegate* unmanaged[SuppressGCTransition]<TileArguments*, void>)kernel)(arguments);
+
+    private static string Name(WeightFormat format, int rows) => $"{format} {rows}";
 }
