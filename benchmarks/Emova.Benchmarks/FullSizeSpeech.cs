@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using System.Globalization;
 using Emova.Checkpoints;
 using Emova.Media;
 using Emova.Models.Speech;
@@ -25,7 +24,8 @@ internal static class FullSizeSpeech
 
     public static int Run(string[] args)
     {
-        int seconds = Option("--seconds", 10), threads = Option("--threads", 2), rounds = Option("--rounds", 3);
+        CommandLine options = new(args);
+        int seconds = options.Number("--seconds", 10), threads = options.Number("--threads", 2), rounds = options.Number("--rounds", 3);
         LibTorchLoader.EnsureLoadable();
         torch.set_num_threads(threads);
         WorkerTeam.Shared.ThreadCount = threads;
@@ -40,7 +40,7 @@ internal static class FullSizeSpeech
         Console.WriteLine($"{seconds} s of speech, {threads} threads, best of {rounds} rounds; real-time factors");
         Console.WriteLine($"{"",-34}{"elapsed",10}{"median",10}{"processor",11}");
         foreach (Row row in rows) Console.WriteLine($"{row.Name,-34}{row.Elapsed.Min() / seconds,10:0.000}{Median(row.Elapsed) / seconds,10:0.000}{row.Processor.Min() / threads / seconds,11:0.000}");
-        foreach ((string name, int own, int peer) in ((string, int, int)[])[("speech to units", 0, 1), ("frames to speech", 2, 3)])
+        foreach ((string name, int own, int peer) in ((string, int, int)[])[("speech to units", 0, 1), ("frames to speech", 2, 3), ("frames to speech in bfloat16", 4, 3)])
         {
             Console.WriteLine(
                 $"{name}: libtorch takes {rows[peer].Elapsed.Min() / rows[own].Elapsed.Min():0.00} times as long ({rows[peer].Processor.Min() / rows[own].Processor.Min():0.00} in processor time); " +
@@ -48,10 +48,6 @@ internal static class FullSizeSpeech
         }
 
         return 0;
-
-        int Option(string name, int fallback) => Array.IndexOf(args, name) is >= 0 and int at && at + 1 < args.Length
-            ? int.Parse(args[at + 1], CultureInfo.InvariantCulture)
-            : fallback;
     }
 
     /// <summary>Features to states of the speech encoder.</summary>
@@ -99,7 +95,14 @@ internal static class FullSizeSpeech
         float[] prior = [.. Enumerable.Range(0, frames * config.InterChannels).Select(_ => random.NextSingle() * 2 - 1)];
         float[] style = [.. Enumerable.Range(0, config.StyleDim).Select(_ => random.NextSingle() / 8 - 0.0625f)];
         int[] units = [.. Enumerable.Range(0, seconds * UnitsPerSecond).Select(i => i * 97 % 4096)];
-        yield return new Row("frames to speech, this runtime", () =>
+        VitsDecoder rounded = VitsDecoder.Load(config, new WeightLoader(file) { ConvolutionFormat = WeightFormat.BFloat16Pairs });
+        yield return new Row("frames to speech, this runtime", () => Decode(decoder));
+        yield return new Row("frames to speech, libtorch", () => peer.Decode(prior, style));
+        yield return new Row("frames to speech, bfloat16", () => Decode(rounded));
+        yield return new Row("units to frames, this runtime", () => decoder.UnitEncoder.Encode(units) is var encoded
+            ? decoder.Durations.LogDurations(encoded.Hidden, style, new float[2 * units.Length]) : []);
+
+        float[] Decode(VitsDecoder decoder)
         {
             ResidualCouplingFlow.Stream flow = decoder.Flow.StartReverse(style);
             HiFiGanGenerator.Stream generator = decoder.Generator.Start(style);
@@ -112,10 +115,7 @@ internal static class FullSizeSpeech
             }
 
             return [.. samples];
-        });
-        yield return new Row("frames to speech, libtorch", () => peer.Decode(prior, style));
-        yield return new Row("units to frames, this runtime", () => decoder.UnitEncoder.Encode(units) is var encoded
-            ? decoder.Durations.LogDurations(encoded.Hidden, style, new float[2 * units.Length]) : []);
+        }
     }
 
     private static TensorData RandomTensor(string name, long[] shape, Random random)

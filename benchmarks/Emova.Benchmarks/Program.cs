@@ -2,8 +2,19 @@ using BenchmarkDotNet.Configs;
 using BenchmarkDotNet.Running;
 using Emova.Benchmarks;
 
-if (args is ["speech", ..])
-    return FullSizeSpeech.Run(args);
+switch (args)
+{
+    case ["speech", ..]:
+        return FullSizeSpeech.Run(args);
+    case ["peers", ..]:
+        return PeerComparison.Run(args);
+    case ["kernels", ..]:
+        return KernelComparison.Run(args);
+    case ["busy", ..]:
+        return BusyMachine.Run(args);
+    case ["hog"]:
+        return BusyMachine.Hog();
+}
 
 // dotnet run -c Release --project benchmarks/Emova.Benchmarks -- --filter '*' --inProcess --job short
 BenchmarkSwitcher.FromAssembly(typeof(LinearBenchmarks).Assembly).Run(args, DefaultConfig.Instance.AddColumn(new RealTimeColumn(), new RateColumn()));
