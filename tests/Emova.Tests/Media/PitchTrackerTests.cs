@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using Emova.Media;
 using Xunit;
 
@@ -103,23 +102,6 @@ public sealed class PitchTrackerTests
         Assert.Equal(0, new PitchTracker().Track([]).Frames);
         Assert.Equal(1, new PitchTracker().Track(new float[1]).Frames);
         Assert.Equal(2, new PitchTracker().Track(new float[161]).Frames);
-    }
-
-    [Fact]
-    public void Tracks_at_least_fifty_times_faster_than_real_time()
-    {
-        float[] signal = Pulses(120, 16000 * 10);
-        var tracker = new PitchTracker();
-        tracker.Track(signal);
-        // The best of several, because other work on the machine is not the tracker's fault.
-        double best = double.MaxValue;
-        for (int i = 0; i < 5; i++)
-        {
-            var watch = Stopwatch.StartNew();
-            tracker.Track(signal);
-            best = Math.Min(best, watch.Elapsed.TotalSeconds);
-        }
-        Assert.InRange(best, 0, 10.0 / 50);
     }
 
     [Theory]
