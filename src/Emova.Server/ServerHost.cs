@@ -2,6 +2,7 @@ using System.Net;
 using System.Net.Sockets;
 using Emova.Server.Engine;
 using Emova.Server.Http;
+using Emova.Server.Realtime;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.Extensions.Configuration;
@@ -15,6 +16,8 @@ namespace Emova.Server;
 /// <summary>Builds and runs the server; the command line and the tests start the same one.</summary>
 public static class ServerHost
 {
+    private static readonly TimeSpan WebSocketPing = TimeSpan.FromSeconds(20);
+
     /// <summary>Builds the server without starting it.</summary>
     /// <param name="settings">Values for keys of the configuration, such as <c>Emova:Port</c>; they win over file and environment.</param>
     /// <param name="configFile">An appsettings file that must exist; null for appsettings.json of the current folder, if there is one.</param>
@@ -36,6 +39,7 @@ public static class ServerHost
         builder.Services.AddSingleton(options);
         builder.Services.TryAddSingleton(TimeProvider.System);
         builder.Services.AddSingleton<IInferenceEngine, InferenceEngine>();
+        builder.Services.AddSingleton<RealtimeSessions>();
         builder.WebHost.ConfigureKestrel(kestrel =>
         {
             kestrel.AddServerHeader = false;
@@ -48,7 +52,10 @@ public static class ServerHost
         WebApplication app = builder.Build();
         _ = app.Services.GetRequiredService<IInferenceEngine>(); // A damaged model is found before the first connection.
         app.UseMiddleware<ErrorMiddleware>();
+        // A client that vanished without closing does not answer pings; its session ends then.
+        app.UseWebSockets(new WebSocketOptions { KeepAliveInterval = WebSocketPing, KeepAliveTimeout = WebSocketPing });
         ModelEndpoints.Map(app);
+        RealtimeEndpoints.Map(app);
         return app;
     }
 

@@ -13,4 +13,7 @@ internal static partial class ServerLog
 
     [LoggerMessage(3, LogLevel.Error, "A reply failed")]
     public static partial void ReplyFailed(ILogger logger, Exception error);
+
+    [LoggerMessage(20, LogLevel.Warning, "A live client was disconnected: it read nothing for {Seconds} s")]
+    public static partial void ClientStalled(ILogger logger, int seconds);
 }

@@ -1,3 +1,5 @@
+using Emova.Server.Realtime;
+
 namespace Emova.Server;
 
 /// <summary>
@@ -41,6 +43,9 @@ public sealed class ServerOptions
 
     /// <summary>Limits on what a caller may ask for.</summary>
     public LimitOptions Limits { get; set; } = new();
+
+    /// <summary>Live sessions.</summary>
+    public RealtimeOptions Realtime { get; set; } = new();
 }
 
 /// <summary>Settings of the inference engine.</summary>

@@ -1,4 +1,5 @@
 using System.Net;
+using Emova.Server.Engine;
 
 namespace Emova.Server;
 
@@ -24,6 +25,12 @@ internal static class ServerOptionsCheck
         Range("Limits:RequestsPerMinute", options.Limits.RequestsPerMinute, 0, 1_000_000);
         Range("Limits:ConcurrentRequests", options.Limits.ConcurrentRequests, 1, 100_000);
         Range("Limits:AudioSecondsPerMinute", options.Limits.AudioSecondsPerMinute, 0, 1_000_000);
+        Range("Realtime:MaxSessions", options.Realtime.MaxSessions, 1, 10_000);
+        Range("Realtime:SessionMinutes", options.Realtime.SessionMinutes, 1, 1440);
+        Range("Realtime:MaxQueuedBytes", options.Realtime.MaxQueuedBytes, 1 << 16, 1 << 30);
+        Range("Realtime:StallSeconds", options.Realtime.StallSeconds, 1, 3600);
+        if (VoiceNames.Find(options.Realtime.Voice) is null)
+            errors.Add($"{Key("Realtime:Voice")} is '{options.Realtime.Voice}', allowed are female, male and styles such as female-happy-high");
         foreach (string origin in options.AllowedOrigins)
         {
             if (!Uri.TryCreate(origin, UriKind.Absolute, out Uri? uri) || uri.Scheme is not ("http" or "https") || uri.GetLeftPart(UriPartial.Authority) != origin)

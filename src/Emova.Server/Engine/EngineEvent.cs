@@ -7,6 +7,12 @@ public abstract record EngineEvent
     {
     }
 
+    /// <summary>Tokens written when this became known, units excluded.</summary>
+    public int TextTokens { get; init; }
+
+    /// <summary>Units written when this became known.</summary>
+    public int AudioTokens { get; init; }
+
     /// <summary>The request left the queue and its prompt was read.</summary>
     /// <param name="Prompt">The tokens of the prompt.</param>
     public sealed record Started(PromptUsage Prompt) : EngineEvent;
@@ -33,9 +39,18 @@ public abstract record EngineEvent
     /// <summary>The next piece of audio; it follows the previous piece without a gap.</summary>
     /// <param name="Samples">Full scale = 1.</param>
     /// <param name="SampleRate">Samples per second.</param>
-    public sealed record Audio(float[] Samples, int SampleRate) : EngineEvent;
+    public sealed record Audio(float[] Samples, int SampleRate) : EngineEvent
+    {
+        /// <summary>Units whose length became known with this piece, repetitions merged; some may end after it.</summary>
+        public IReadOnlyList<SpokenUnit> Units { get; init; } = [];
+    }
 
     /// <summary>The end.</summary>
     /// <param name="Result">Everything once more, without the audio.</param>
     public sealed record Finished(EngineResult Result) : EngineEvent;
 }
+
+/// <summary>A unit and its place in the audio of an answer.</summary>
+/// <param name="Unit">The unit.</param>
+/// <param name="End">Samples from the beginning of the answer to its end.</param>
+public readonly record struct SpokenUnit(int Unit, long End);

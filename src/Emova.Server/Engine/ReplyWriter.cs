@@ -24,7 +24,7 @@ internal sealed class ReplyWriter
         _assistant = assistant;
         _options = options;
         _request = request;
-        _report = report;
+        _report = happening => report(happening with { TextTokens = _textTokens, AudioTokens = _unitTokens });
         _stop = stop;
         _stopTexts = new StopTexts(request.Stop);
         _builder = new ReplyBuilder(assistant, request.Voice.Validate(), Forward);

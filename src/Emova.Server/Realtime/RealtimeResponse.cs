@@ -1,0 +1,194 @@
+using Emova.Media;
+using Emova.Server.Engine;
+using Emova.Server.Realtime.Wire;
+
+namespace Emova.Server.Realtime;
+
+/// <summary>
+/// One response from <c>response.created</c> to <c>response.done</c>. However it ends, everything it opened is closed once and in order.
+/// </summary>
+internal sealed class RealtimeResponse
+{
+    private readonly ResponseSettings _settings;
+    private readonly ConversationItems? _conversation;
+    private readonly string? _conversationId;
+    private readonly RealtimeIds _ids;
+    private readonly Action<ServerEvent> _send;
+    private readonly List<ItemObject> _output = [];
+    private ConversationEntry? _message;
+    private Resampler? _resampler;
+    private int _resampledRate;
+    private RealtimeUsage _usage;
+
+    /// <param name="settings">What it is made with.</param>
+    /// <param name="conversation">The conversation its items go into; null for a response outside of it.</param>
+    /// <param name="conversationId">The conversation's id.</param>
+    /// <param name="heard">The item whose transcript the reply begins with.</param>
+    /// <param name="ids">Names.</param>
+    /// <param name="send">Where events go.</param>
+    public RealtimeResponse(
+        ResponseSettings settings, ConversationItems? conversation, string? conversationId, ConversationEntry? heard, RealtimeIds ids, Action<ServerEvent> send)
+    {
+        (_settings, _conversation, _conversationId, _ids, _send) = (settings, conversation, conversation is null ? null : conversationId, ids, send);
+        Heard = heard;
+        Id = ids.Next("resp");
+    }
+
+    public string Id { get; }
+
+    public ConversationEntry? Heard { get; }
+
+    /// <summary>The transcript of <see cref="Heard"/> as far as it is known; null before its first word.</summary>
+    public Transcript? Transcript { get; set; }
+
+    /// <summary>Whether the transcript is complete.</summary>
+    public bool HeardAll { get; set; }
+
+    /// <summary>The item being spoken or written; null before it exists.</summary>
+    public ConversationEntry? Message => _message;
+
+    /// <summary>Whether any audio was sent.</summary>
+    public bool HasAudio { get; private set; }
+
+    private SpokenReply Reply { get; set; } = new();
+
+    public void Begin()
+    {
+        Reply = new SpokenReply { Speed = _settings.Speed };
+        _send(new ResponseCreated(Snapshot("in_progress", null, null)));
+        // With tools it may be a call that comes; without, clients want to know of the message as early as possible.
+        if (_settings.Tools.Count == 0)
+            OpenMessage();
+    }
+
+    public void Tell(EngineEvent happening)
+    {
+        _usage = _usage with { OutputText = happening.TextTokens, OutputAudio = happening.AudioTokens };
+        switch (happening)
+        {
+            case EngineEvent.Started started:
+                _usage = new RealtimeUsage(started.Prompt.Text, started.Prompt.Audio, started.Prompt.Image, started.Prompt.Cached, 0, 0);
+                break;
+            case EngineEvent.Heard heard:
+                Reply.AddHeard(heard.Text);
+                break;
+            case EngineEvent.UserMood mood:
+                Reply.UserMood = (mood.Emotion, mood.Pitch);
+                break;
+            case EngineEvent.Answer answer:
+                AddText(answer.Text);
+                break;
+            case EngineEvent.Mood mood:
+                Reply.Mood = (mood.Emotion, mood.Pitch);
+                break;
+            case EngineEvent.Audio audio:
+                AddAudio(audio);
+                break;
+            case EngineEvent.Finished finished:
+                EngineResult result = finished.Result;
+                _usage = new RealtimeUsage(
+                    result.Prompt.Text, result.Prompt.Audio, result.Prompt.Image, result.Prompt.Cached, result.TextTokens, result.AudioTokens);
+                OpenMessage();
+                Flush();
+                Reply.IsComplete = true;
+                _message!.Raw = result.Raw;
+                break;
+        }
+    }
+
+    /// <summary>Ends the response.</summary>
+    /// <param name="status">completed, cancelled, failed or incomplete.</param>
+    /// <param name="details">Why; null when completed.</param>
+    public void Close(string status, StatusDetails? details = null)
+    {
+        if (_message is not null)
+            CloseMessage(status == "completed" ? "completed" : "incomplete");
+        _send(new ResponseDone(Snapshot(status, details, UsageObject.Of(_usage))));
+    }
+
+    private void OpenMessage()
+    {
+        if (_message is not null)
+            return;
+        _message = new ConversationEntry(new MessageItem { Id = _ids.Next("item"), Role = "assistant", Status = "in_progress" });
+        if (_settings.Spoken)
+            _message.Spoken = Reply;
+        string? previous = _conversation?.Insert(_message, null);
+        _send(new OutputItemAdded(Id, 0, _message.Item));
+        if (_conversation is not null)
+            _send(new ItemAdded(previous, _message.Item));
+        _send(new ContentPartAdded(Id, _message.Id, 0, 0, Part("")));
+    }
+
+    private void AddText(string text)
+    {
+        OpenMessage();
+        double start = Reply.AddText(text);
+        _send(_settings.Spoken
+            ? new OutputTranscriptDelta(Id, _message!.Id, 0, 0, text, Math.Round(start, 3))
+            : new OutputTextDelta(Id, _message!.Id, 0, 0, text));
+    }
+
+    private void AddAudio(EngineEvent.Audio audio)
+    {
+        OpenMessage();
+        if (audio.SampleRate != _resampledRate)
+        {
+            Flush();
+            _resampledRate = audio.SampleRate;
+            _resampler = audio.SampleRate == _settings.Format.SampleRate ? null : new Resampler(audio.SampleRate, _settings.Format.SampleRate);
+        }
+
+        Reply.AddAudio((double)audio.Samples.Length / audio.SampleRate, audio.Units.Select(unit => (unit.Unit, (double)unit.End / audio.SampleRate)));
+        SendAudio(_resampler?.Push(audio.Samples) ?? audio.Samples);
+    }
+
+    private void Flush()
+    {
+        if (_resampler is null)
+            return;
+        SendAudio(_resampler.Flush());
+        _resampler = null;
+    }
+
+    private void SendAudio(float[] samples)
+    {
+        if (samples.Length == 0)
+            return;
+        HasAudio = true;
+        _send(new OutputAudioDelta(Id, _message!.Id, 0, 0, AudioCodec.ToBase64(samples, _settings.Format)));
+    }
+
+    private void CloseMessage(string status)
+    {
+        string text = Reply.Text;
+        ContentPart content = _settings.Spoken ? new OutputAudio(text) : new OutputText(text);
+        _message!.Item = (MessageItem)_message.Item with { Status = status, Content = [content] };
+        // What was begun and not ended is kept as far as it came: the model's own words up to there are no whole reply.
+        _message.Raw ??= _settings.Spoken ? Reply.ToReply(PromptItems.UnitText) : null;
+        if (_settings.Spoken)
+        {
+            _send(new OutputAudioDone(Id, _message.Id, 0, 0));
+            _send(new OutputTranscriptDone(Id, _message.Id, 0, 0, text));
+        }
+        else
+        {
+            _send(new OutputTextDone(Id, _message.Id, 0, 0, text));
+        }
+
+        _send(new ContentPartDone(Id, _message.Id, 0, 0, Part(text)));
+        if (_conversation is not null)
+            _send(new ItemDone(_conversation.PreviousOf(_message), _message.Item));
+        _send(new OutputItemDone(Id, 0, _message.Item));
+        _output.Add(_message.Item);
+    }
+
+    private ResponsePart Part(string text) => _settings.Spoken ? new AudioResponsePart(text) : new TextResponsePart(text);
+
+    private ResponseObject Snapshot(string status, StatusDetails? details, UsageObject? usage) => new()
+    {
+        Id = Id, Status = status, StatusDetails = details, Output = [.. _output], ConversationId = _conversationId, OutputModalities = _settings.Modalities,
+        MaxOutputTokens = _settings.MaxOutputTokens, Audio = new ResponseAudio(new ResponseAudioOutput(_settings.Format, _settings.Voice)),
+        Usage = usage, Metadata = _settings.Metadata,
+    };
+}
