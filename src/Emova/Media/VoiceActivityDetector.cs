@@ -21,9 +21,10 @@ public sealed class VoiceActivityDetector
     private const int Bins = FftLength / 2 + 1;
     private const int SamplesPerMs = SampleRate / 1000;
 
-    // Bands of equal width on the mel scale; below 80 Hz there is hum, not speech.
+    // Bands of equal width on the mel scale. The main lobe of mains hum reaches to 115 Hz in a window of this length; the harmonics of
+    // a deeper voice tell enough of it.
     private const int Bands = 14;
-    private const double LowestFrequency = 80, HighestFrequency = 6000;
+    private const double LowestFrequency = 120, HighestFrequency = 6000;
 
     // Power is averaged over time before it is compared: much for the floor, whose minimum must not be one lucky frame, little for
     // the decision, which would otherwise notice the end of a loud word 200 ms late.
