@@ -14,7 +14,7 @@ public sealed class CorpusBuilder
     public CorpusBuilder(DataConfig config, int seed)
     {
         (_config, _seed) = (config, seed);
-        _rule = new SplitRule((ulong)seed << 16);
+        _rule = SplitRule.Of(seed);
         Concepts = ConceptTable.Load();
         var pools = new CombinationPools(Concepts, _rule, config.Pools, new DeterministicRandom((ulong)seed));
         Dialogues = SplitRule.Splits.ToDictionary(split => split, split => Generate(split, pools));

@@ -124,7 +124,7 @@ public sealed class DialogueGenerator
                 if (turns.Any(t => t.Reply.Text == exchange.Reply))
                     continue;
                 DialogueTurn? turn = wish ? Wished(exchange) : Ask(exchange, later: turns.Count > 0, typed: typed);
-                if (turn is null)
+                if (turn is null || (typed && !Alternatives.InTraining(turn.User.Text, turn.Reply.Text, _rule)))
                     continue;
                 turns.Add(turn);
                 task ??= wish ? "style-wish" : most > 1 ? "followup" : exchange.Task;

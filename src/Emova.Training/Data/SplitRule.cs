@@ -10,6 +10,9 @@ public sealed class SplitRule(ulong seed)
     public const string Validation = "validation";
     public const string Test = "test";
 
+    /// <summary>The rule of the corpus with a seed.</summary>
+    public static SplitRule Of(int corpusSeed) => new((ulong)corpusSeed << 16);
+
     public static IReadOnlyList<string> Splits { get; } = [Train, Validation, Test];
 
     // Six by nine colored shapes are too few for a hash: an unlucky seed would leave a split without any.

@@ -47,6 +47,9 @@ public sealed class TinyCorpus : IDisposable
     /// <summary>All words of all splits, sorted.</summary>
     public IReadOnlyList<string> Vocabulary => field ??= File.ReadAllLines(Path.Combine(Folder, "vocabulary.txt"));
 
+    /// <summary>Decides what is held out, by the seed in <c>corpus.json</c>.</summary>
+    public SplitRule Rule => field ??= SplitRule.Of(ReadSeed());
+
     /// <summary>Opens the corpus in <paramref name="folder"/>; fails if it is missing or rendering has not finished.</summary>
     public static TinyCorpus Open(string folder)
     {
@@ -104,6 +107,13 @@ public sealed class TinyCorpus : IDisposable
         foreach (Shard shard in _shards.Values)
             shard.Dispose();
         _shards.Clear();
+    }
+
+    private int ReadSeed()
+    {
+        string path = Path.Combine(Folder, "corpus.json");
+        using JsonDocument summary = JsonDocument.Parse(File.Exists(path) ? File.ReadAllText(path) : throw CorpusJson.Missing(path));
+        return summary.RootElement.GetProperty("seed").GetInt32();
     }
 
     private Concept[] ReadConcepts() =>

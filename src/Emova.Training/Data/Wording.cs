@@ -68,5 +68,10 @@ public static class Wording
         return new Exchange($"say {adverb} {sentence}", sentence) { Task = "style-wish", Emotion = emotion, Open = true };
     }
 
+    /// <summary>A question, or its end, without what <see cref="AllVariants"/> and wishes put behind it.</summary>
+    public static string WithoutSuffix(string text) =>
+        Suffixes.Concat(Wishes.Select(wish => wish.After)).Where(suffix => suffix.Length > 0 && text.EndsWith(" " + suffix, StringComparison.Ordinal)).MaxBy(suffix => suffix.Length)
+            is { } longest ? text[..^(longest.Length + 1)] : text;
+
     private static string Join(params string[] parts) => string.Join(' ', parts.Where(p => p.Length > 0));
 }

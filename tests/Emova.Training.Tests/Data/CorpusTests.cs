@@ -133,6 +133,22 @@ public sealed class CorpusTests(FullCorpus full) : IClassFixture<FullCorpus>
         Assert.Equal(answers, Corpus.Jobs.TakeLast(answers.Length));
     }
 
+    [Theory]
+    [InlineData("is there an anchor", "yes there is an anchor", "no i do not see an anchor")]
+    [InlineData("are there grapes", "no i do not see grapes", "yes there are grapes")]
+    [InlineData("is there an owl", "no i do not see an owl", "yes there is an owl")]
+    [InlineData("is the red bar taller than the blue bar", "no the red bar is shorter than the blue bar", "yes the red bar is taller than the blue bar")]
+    [InlineData("is this a door my friend", "no this is a basketball", "yes this is a basketball|yes this is a door")]
+    [InlineData("where is the ice cream say it in a low voice", "the ice cream is on the left", "i do not see ice cream in the picture")]
+    [InlineData("what do you see", "i see a cat", "")]
+    public void Other_answers_of_a_question(string question, string reply, string others) =>
+        Assert.Equal(others, string.Join('|', Alternatives.Of(question, reply)));
+
+    [Fact]
+    public void Typed_training_never_answers_a_question_one_way_because_the_other_is_held_out() => Assert.All(
+        Corpus.TypedDialogues.SelectMany(d => d.Turns).Take(20_000),
+        turn => Assert.DoesNotContain(Alternatives.Of(turn.User.Text, turn.Reply.Text), other => SplitRule.Of(1).OfSentence(other) != SplitRule.Train));
+
     [Fact]
     public void Objects_lie_on_the_canvas()
     {

@@ -29,7 +29,7 @@ public static class SamplePools
                     Add(task, [.. File.ReadLines(path)], line => line.Length > 0, (s, _) => factory.Sentence(s));
                     break;
                 case LanguageTask.Conversation:
-                    Add(task, corpus.TypedDialogues(split), _ => true, (d, _) => factory.Conversation(d));
+                    Add(task, corpus.TypedDialogues(split), BothAnswers, (d, _) => factory.Conversation(d));
                     break;
                 case LanguageTask.Caption:
                     CrowdedScenes? crowds = crowdedCaptions > 0 ? new([.. corpus.Dialogues(split).Where(d => d.Scene is not null).Select(d => d.Scene!)]) : null;
@@ -37,7 +37,7 @@ public static class SamplePools
                         crowds is not null && random.NextDouble() < crowdedCaptions ? factory.Inventory(crowds.Compose(random), random) : factory.Caption(d, random));
                     break;
                 case LanguageTask.Picture:
-                    Add(task, corpus.TypedDialogues(split), d => d.Scene is not null, factory.Picture);
+                    Add(task, corpus.TypedDialogues(split), d => d.Scene is not null && BothAnswers(d), factory.Picture);
                     break;
                 case LanguageTask.Transcribe:
                     Add(task, spoken, u => u.Kind != "canonical", factory.Transcribe);
@@ -49,12 +49,15 @@ public static class SamplePools
                     Add(task, corpus.Dialogues(split), d => d.Scene is null && factory.IsSpoken(d), factory.Spoken);
                     break;
                 case LanguageTask.SpokenPicture:
-                    Add(task, corpus.Dialogues(split), d => d.Scene is not null && factory.IsSpoken(d), factory.Spoken);
+                    Add(task, corpus.Dialogues(split), d => d.Scene is not null && factory.IsSpoken(d) && BothAnswers(d), factory.Spoken);
                     break;
             }
         }
 
         return pools;
+
+        // What is held out for testing must not turn into a one-sided question of training.
+        bool BothAnswers(Dialogue dialogue) => split != SplitRule.Train || Alternatives.InTraining(dialogue, corpus.Rule);
 
         void Add<T>(LanguageTask task, IReadOnlyList<T> entries, Func<T, bool> fits, Func<T, Random, TrainingSample> build)
         {
