@@ -46,6 +46,52 @@ public sealed class InfrastructureTests : IDisposable
     }
 
     [Fact]
+    public void A_file_extends_another_section_by_section()
+    {
+        File.WriteAllText(Path.Combine(_folder, "general.yaml"), "total_steps: 12\nseed: 5\nlevels: [8, 5]\nnoise:\n  weight: 0.5\n");
+        File.WriteAllText(Path.Combine(_folder, "stage.yaml"), "extends: general.yaml\nseed: 6\nlevels: [3]\n");
+        Settings settings = StageConfig.Load<Settings>(Path.Combine(_folder, "stage.yaml"));
+        Assert.Equal((12L, 6, 0.5), (settings.TotalSteps, settings.Seed, settings.Noise.Weight));
+        Assert.Equal([3], settings.Levels);
+
+        File.WriteAllText(Path.Combine(_folder, "general.yaml"), "extends: stage.yaml\n");
+        Assert.Contains("extend each other", Assert.Throws<EmovaException>(() => StageConfig.Load<Settings>(Path.Combine(_folder, "stage.yaml"))).Message);
+        File.WriteAllText(Path.Combine(_folder, "stage.yaml"), "extends: none.yaml\n");
+        Assert.Contains("none.yaml: no such", Assert.Throws<EmovaException>(() => StageConfig.Load<Settings>(Path.Combine(_folder, "stage.yaml"))).Message);
+    }
+
+    [Fact]
+    public void Averaged_gradients_of_small_batches_are_those_of_a_large_one()
+    {
+        float[] large = Fit(accumulate: 1, rows: 4), small = Fit(accumulate: 4, rows: 1);
+        Assert.All(large.Zip(small), pair => Assert.Equal(pair.First, pair.Second, 1e-5f));
+
+        float[] Fit(int accumulate, int rows)
+        {
+            using DisposeScope scope = NewDisposeScope();
+            ParameterStore store = new();
+            Tensor weight = store.Root.Full("weight", 0.1, 3);
+            LoopSettings settings = new() { TotalSteps = 5, WarmupSteps = 1, LearningRate = 0.05, Accumulate = accumulate };
+            new TrainingLoop(new RunFolder(_folder, $"accumulate-{accumulate}"), store, new AdamW(store), settings) { Output = TextWriter.Null }.Run(batch =>
+            {
+                Tensor x = tensor(Enumerable.Range((int)batch * rows * 3, rows * 3).Select(i => MathF.Sin(i)).ToArray()).view(rows, 3);
+                return new StepResult((matmul(x, weight) - x.sum(1)).pow(2).mean(), [], rows);
+            });
+            return ParameterStore.Values(weight).ToArray();
+        }
+    }
+
+    [Fact]
+    public void A_run_that_diverges_stops_and_keeps_its_checkpoint()
+    {
+        float[] before = Train("lost", 3);
+        string message = Assert.Throws<EmovaException>(() => Train("lost", null, broken: true)).Message;
+        Assert.Contains("not finite", message);
+        Assert.True(File.Exists(Path.Combine(_folder, "lost", "diverged.json")));
+        Assert.Equal(before, Train("lost", 0));
+    }
+
+    [Fact]
     public void ResumedRunIsBitIdentical()
     {
         float[] straight = Train("straight", 7);
@@ -118,20 +164,20 @@ public sealed class InfrastructureTests : IDisposable
         Assert.Equal(tail, records[1][9..]);
     }
 
-    private float[] Train(string name, long? slice, int seed = 5)
+    private float[] Train(string name, long? slice, int seed = 5, bool broken = false)
     {
         using DisposeScope scope = NewDisposeScope();
         ParameterStore store = new();
         random.manual_seed(seed);
         Tensor first = store.Root.Normal("first", 0.3, 8, 4), second = store.Root.Push("head").Normal("second", 0.3, 1, 8);
-        LoopSettings settings = new() { Seed = seed, TotalSteps = 7, WarmupSteps = 2, LearningRate = 0.05, LogEvery = 1 };
+        LoopSettings settings = new() { Seed = seed, TotalSteps = 7, WarmupSteps = 2, LearningRate = 0.05, LogEvery = 1, SkipsAllowed = 2 };
         TrainingLoop loop = new(new RunFolder(_folder, name), store, new AdamW(store), settings) { StopAfter = slice, Output = TextWriter.Null };
         loop.Run(step =>
         {
             Tensor x = randn(16, 4); // the noise must be the same after a resume
             Tensor hidden = nn.functional.dropout(matmul(x, first.t()).tanh(), 0.2, training: true);
             Tensor loss = (matmul(hidden, second.t()).squeeze(1) - x.sum(1)).pow(2).mean();
-            return new StepResult(loss, [], 16);
+            return new StepResult(broken ? loss * float.NaN : loss, [], 16);
         });
         return [.. ParameterStore.Values(first).ToArray(), .. ParameterStore.Values(second).ToArray()];
     }

@@ -9,10 +9,16 @@ namespace Emova.Training.Infrastructure;
 
 /// <summary>
 /// Reads the settings of a stage: a YAML file whose keys are the properties of <c>T</c> in snake_case, then
-/// <c>--set key=value</c> overrides (dots reach into nested sections). A key that no property has is an error.
+/// <c>--set key=value</c> overrides (dots reach into nested sections). A key that no property has is an error. A file may begin with
+/// <c>extends: other.yaml</c> (beside it): its own keys then go over those of the other file, section by section; lists are replaced.
 /// </summary>
 public static class StageConfig
 {
+    private const string Extends = "extends";
+
+    /// <summary>Longest chain of files that extend each other; a longer one goes round in a circle.</summary>
+    private const int LongestChain = 8;
+
     private static readonly INamingConvention Naming = UnderscoredNamingConvention.Instance;
 
     /// <summary>Loads <paramref name="path"/> (null: defaults only) and applies <paramref name="overrides"/>.</summary>
@@ -23,12 +29,7 @@ public static class StageConfig
         try
         {
             Dictionary<object, object?> tree = [];
-            if (path is not null)
-            {
-                if (!File.Exists(path)) throw new EmovaException($"{path}: no such configuration file");
-                using StreamReader reader = new(path);
-                tree = new DeserializerBuilder().Build().Deserialize<Dictionary<object, object?>>(reader) ?? [];
-            }
+            if (path is not null) tree = Read(path, LongestChain);
             foreach (string setting in overrides ?? []) Apply(tree, setting);
             RejectUnknownKeys(tree, typeof(T), "", source);
             string merged = new SerializerBuilder().Build().Serialize(tree);
@@ -42,6 +43,36 @@ public static class StageConfig
 
     /// <summary>Writes the settings in force, so that a run folder says how it was made.</summary>
     public static string ToYaml(object config) => new SerializerBuilder().WithNamingConvention(Naming).Build().Serialize(config);
+
+    private static Dictionary<object, object?> Read(string path, int chain)
+    {
+        if (!File.Exists(path)) throw new EmovaException($"{path}: no such configuration file");
+        if (chain == 0) throw new EmovaException($"{path}: more than {LongestChain} files extend each other");
+        Dictionary<object, object?> tree;
+        try
+        {
+            using StreamReader reader = new(path);
+            tree = new DeserializerBuilder().Build().Deserialize<Dictionary<object, object?>>(reader) ?? [];
+        }
+        catch (YamlException error)
+        {
+            throw new EmovaException($"{path}: {error.InnerException?.Message ?? error.Message}", error);
+        }
+        if (!tree.Remove(Extends, out object? other)) return tree;
+        if (other is not string name) throw new EmovaException($"{path}: {Extends}: expected the name of one file");
+        return Merge(Read(Path.Combine(Path.GetDirectoryName(path) ?? "", name), chain - 1), tree);
+    }
+
+    private static Dictionary<object, object?> Merge(Dictionary<object, object?> general, Dictionary<object, object?> special)
+    {
+        foreach ((object key, object? value) in special)
+        {
+            general[key] = value is Dictionary<object, object?> section && general.GetValueOrDefault(key) is Dictionary<object, object?> under
+                ? Merge(under, section)
+                : value;
+        }
+        return general;
+    }
 
     private static void Apply(Dictionary<object, object?> tree, string setting)
     {

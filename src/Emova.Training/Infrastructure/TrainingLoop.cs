@@ -22,6 +22,10 @@ public record LoopSettings
     /// <summary>Ends the run at this step although the schedule is longer, because another run goes on from its weights.</summary>
     public long? StopAt { get; set; }
 
+    /// <summary>Batches of the whole run.</summary>
+    [YamlDotNet.Serialization.YamlIgnore]
+    public long TotalBatches => TotalSteps * Accumulate;
+
     public double LearningRate { get; set; } = 1e-3;
 
     public long WarmupSteps { get; set; } = 50;
@@ -33,6 +37,12 @@ public record LoopSettings
     public int EvaluateEvery { get; set; } = 500;
 
     public double CheckpointSeconds { get; set; } = 120;
+
+    /// <summary>Batches whose gradients are averaged before an update: a larger batch without its memory.</summary>
+    public int Accumulate { get; set; } = 1;
+
+    /// <summary>Updates in a row that may be skipped because the loss or a gradient is not finite; one more stops the run.</summary>
+    public int SkipsAllowed { get; set; } = 20;
 }
 
 /// <summary>
@@ -64,6 +74,7 @@ public sealed class TrainingLoop(RunFolder folder, ParameterStore weights, AdamW
     {
         LearningRateSchedule schedule = new(settings.LearningRate, settings.TotalSteps, settings.WarmupSteps);
         RunFolder.State state = folder.Resume(weights, optimizer) ?? new(0, settings.Seed, settings.TotalSteps, 0);
+        if (settings.Accumulate < 1) throw new EmovaException($"accumulate {settings.Accumulate}: expected 1 or more");
         if (state.Seed != settings.Seed || state.TotalSteps != settings.TotalSteps)
             throw new EmovaException($"{folder.Path}: was started with seed {state.Seed} and {state.TotalSteps} steps; delete the folder to start anew");
         long step = state.Step, end = Math.Min(settings.TotalSteps, settings.StopAt ?? long.MaxValue);
@@ -75,12 +86,15 @@ public sealed class TrainingLoop(RunFolder folder, ParameterStore weights, AdamW
         Stopwatch watch = Stopwatch.StartNew();
         Averages averages = new();
         double savedAt = 0;
+        int skips = 0;
         while (step < last && !interruption.Requested)
         {
             double rate = Rate?.Invoke(step) ?? schedule.At(step);
             double norm;
             StepValues values;
             using (QuietHeap.Enter()) (values, norm) = Attempt(trainStep, step, rate);
+            skips = double.IsFinite(norm) ? 0 : skips + 1;
+            if (skips > settings.SkipsAllowed) throw Diverged(step, values, norm);
             averages.Add("loss", values.Loss);
             averages.Add("gradient_norm", norm);
             foreach ((string name, double value) in values.Metrics) averages.Add(name, value);
@@ -128,23 +142,45 @@ public sealed class TrainingLoop(RunFolder folder, ParameterStore weights, AdamW
     {
         for (int attempt = 1; ; attempt++)
         {
-            using DisposeScope scope = NewDisposeScope();
-            StepValues values;
             try
             {
-                random.manual_seed(StepSeed(settings.Seed, step));
-                StepResult result = trainStep(step);
                 optimizer.ZeroGradients();
-                result.Loss.backward();
-                values = new(result.Loss.item<float>(), [.. result.Metrics.Select(metric => new KeyValuePair<string, double>(metric.Key, metric.Value.item<float>()))], result.Amount);
+                StepValues[] parts = [.. Enumerable.Range(0, settings.Accumulate).Select(part => Differentiate(trainStep, (step * settings.Accumulate) + part))];
+                return (Mean(parts), optimizer.Step(rate, settings.ClipNorm));
             }
             catch (System.Runtime.InteropServices.ExternalException error) when (attempt < 3)
             {
                 Output.WriteLine($"step {step}: {error.Message.Split('\n')[0]}; trying again");
-                continue;
             }
-            return (values, optimizer.Step(rate, settings.ClipNorm));
         }
+    }
+
+    /// <summary>Adds the gradients of one batch.</summary>
+    private StepValues Differentiate(Func<long, StepResult> trainStep, long batch)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        random.manual_seed(StepSeed(settings.Seed, batch));
+        StepResult result = trainStep(batch);
+        (settings.Accumulate == 1 ? result.Loss : result.Loss.mul(Modules.Arithmetic.Constant(1.0 / settings.Accumulate))).backward();
+        return new(result.Loss.item<float>(), [.. result.Metrics.Select(metric => new KeyValuePair<string, double>(metric.Key, metric.Value.item<float>()))], result.Amount);
+    }
+
+    private static StepValues Mean(StepValues[] parts) => parts is [StepValues only]
+        ? only
+        : new(parts.Average(p => p.Loss),
+            [.. parts.SelectMany(p => p.Metrics).GroupBy(m => m.Key, m => m.Value).Select(g => new KeyValuePair<string, double>(g.Key, g.Average()))],
+            parts.Sum(p => p.Amount));
+
+    /// <summary>Leaves the last checkpoint as it is and says which step brought the end: its batch follows from that number and the seed.</summary>
+    private EmovaException Diverged(long step, StepValues values, double norm)
+    {
+        string path = Path.Combine(folder.Path, "diverged.json");
+        File.WriteAllText(path, System.Text.Json.JsonSerializer.Serialize(new
+        {
+            step, settings.Seed, loss = $"{values.Loss}", gradientNorm = $"{norm}", metrics = values.Metrics.ToDictionary(m => m.Key, m => $"{m.Value}"),
+        }));
+        return new EmovaException(
+            $"{folder.Path}: {settings.SkipsAllowed + 1} updates in a row were not finite, the last at step {step} ({path}); the checkpoint before is kept: lower learning_rate or clip_norm and go on");
     }
 
     private void Save(long step, double seconds) => folder.Save(weights, optimizer, new(step, settings.Seed, settings.TotalSteps, seconds));

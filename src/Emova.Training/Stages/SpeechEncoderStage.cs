@@ -116,7 +116,7 @@ public sealed class SpeechEncoderStage : IDisposable
 
     private StepResult Step(long step)
     {
-        double progress = (double)step / _settings.TotalSteps;
+        double progress = (double)step / _settings.TotalBatches;
         Random random = new(TrainingLoop.StepSeed(_settings.Seed, step));
         bool twoViews = progress >= _settings.ConsistencyFrom;
         Utterance[] batch = [.. (twoViews ? _twoViews : _oneView).Batch(step).Select(i => _training[i])];

@@ -62,10 +62,10 @@ public static class LanguageStage
         LanguageTask[] tasks = [.. Enum.GetValues<LanguageTask>().Where(t => settings.Speech || t <= LanguageTask.Picture)];
         SampleFactory trainFactory = new(corpus, units, tokenizer, "train", settings.PictureVariants);
         SampleMixture mixture = new(
-            SamplePools.Create(tasks, corpus, units, trainFactory, "train", settings.MaxSamples, settings.CrowdedCaptions), settings.Mixture, settings.TokensPerStep, settings.TotalSteps, settings.Seed);
-        Prefetcher<LanguageBatch> batches = new(s => LanguageBatch.Create(mixture.Batch(s)), ahead: 2, settings.TotalSteps);
+            SamplePools.Create(tasks, corpus, units, trainFactory, "train", settings.MaxSamples, settings.CrowdedCaptions), settings.Mixture, settings.TokensPerStep, settings.TotalBatches, settings.Seed);
+        Prefetcher<LanguageBatch> batches = new(s => LanguageBatch.Create(mixture.Batch(s)), ahead: 2, settings.TotalBatches);
 
-        LanguageTask[] measured = [.. mixture.Shares(0).Keys.Union(mixture.Shares(settings.TotalSteps - 1).Keys).Where(t => t != LanguageTask.Sentence)];
+        LanguageTask[] measured = [.. mixture.Shares(0).Keys.Union(mixture.Shares(settings.TotalBatches - 1).Keys).Where(t => t != LanguageTask.Sentence)];
         string validation = settings.MaxSamples > 0 ? "train" : "validation";
         SampleFactory validationFactory = new(corpus, units, tokenizer, validation);
         LanguageEvaluator evaluator = new(

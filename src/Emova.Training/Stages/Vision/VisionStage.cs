@@ -79,7 +79,7 @@ public static class VisionStage
         Prefetcher<VisionBatch> batches = new(
             step => TrainBatch(step, new Random(TrainingLoop.StepSeed(settings.Seed, step))),
             ahead: 2,
-            settings.TotalSteps);
+            settings.TotalBatches);
 
         return new TrainingLoop(folder, store, optimizer, settings) { Unit = "pictures", Output = output }.Run(
             step =>

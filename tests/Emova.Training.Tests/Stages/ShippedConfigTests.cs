@@ -1,0 +1,43 @@
+using Emova.Training.Data;
+using Emova.Training.Infrastructure;
+using Emova.Training.Stages;
+using Emova.Training.Stages.Language;
+using Emova.Training.Stages.Vision;
+using Xunit;
+
+namespace Emova.Training.Tests.Stages;
+
+/// <summary>Every file in configs/training is what its stage reads.</summary>
+public sealed class ShippedConfigTests
+{
+    private static readonly string Folder = Find();
+
+    public static TheoryData<string> Files => [.. Directory.EnumerateFiles(Folder, "*.yaml").Select(path => Path.GetFileName(path)!)];
+
+    [Theory]
+    [MemberData(nameof(Files))]
+    public void A_shipped_file_is_read_by_its_stage(string file)
+    {
+        string path = Path.Combine(Folder, file);
+        object settings = Path.GetFileNameWithoutExtension(file) switch
+        {
+            "data" => StageConfig.Load<DataConfig>(path),
+            "export" => StageConfig.Load<ExportSettings>(path),
+            ['v', 'i', 's', ..] => StageConfig.Load<VisionSettings>(path),
+            "speech-duration" => StageConfig.Load<SpeechDurationSettings>(path),
+            ['s', 'p', 'e', 'e', 'c', 'h', '-', 'e', ..] => StageConfig.Load<SpeechEncoderSettings>(path),
+            ['s', 'p', 'e', 'e', 'c', 'h', '-', 'd', ..] => StageConfig.Load<SpeechDecoderSettings>(path),
+            _ => StageConfig.Load<LanguageSettings>(path),
+        };
+        if (settings is LoopSettings loop) Assert.InRange(loop.LearningRate, 1e-6, 1e-2);
+        if (settings is LanguageSettings { Mixture.Count: > 0 } language)
+            Assert.All(language.Mixture.SelectMany(phase => phase.Tasks.Keys), task => Assert.True(Enum.TryParse<LanguageTask>(task.Replace("_", ""), ignoreCase: true, out _), task));
+    }
+
+    private static string Find()
+    {
+        DirectoryInfo? folder = new(AppContext.BaseDirectory);
+        while (folder is not null && !File.Exists(Path.Combine(folder.FullName, "Emova.slnx"))) folder = folder.Parent;
+        return Path.Combine(folder!.FullName, "configs", "training");
+    }
+}
