@@ -34,7 +34,7 @@ public sealed unsafe class KeyValueStore
         (Capacity, Heads, HeadDim, ValueDim) = (capacity, heads, headDim, valueDim);
         keyHeadBytes = Panels(capacity) * headDim * LineBytes;
         valueHeadBytes = Panels(valueDim) * capacity * LineBytes;
-        memory = new WeightMemory(SizeFor(capacity, heads, headDim, valueDim));
+        memory = new WeightMemory(SizeFor(capacity, heads, headDim, valueDim), isShared: false);
     }
 
     /// <summary>Positions for which there is room.</summary>

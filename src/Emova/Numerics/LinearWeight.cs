@@ -17,6 +17,9 @@ public sealed unsafe class LinearWeight
     private const int RowsPerUnit = 64;
     private const int PairsPerUnit = 4;
 
+    // Long rows are computed piece by piece: the rows and weights of a unit then stay in the second-level cache while they meet.
+    private const int InputsPerPiece = 1024;
+
     // Integer work is cut into units of so many bytes of input, half of a usual second-level cache, in which they stay while the
     // weights pass, and 16 * so many outputs.
     private const int InputBytesPerUnit = 512 << 10;
@@ -226,9 +229,30 @@ public sealed unsafe class LinearWeight
             {
                 int row = unit / UnitsAcross * RowsPerUnit, rowEnd = Math.Min(row + RowsPerUnit, Rows);
                 int pair = unit % UnitsAcross * PairsPerUnit, pairEnd = Math.Min(pair + PairsPerUnit, Pairs);
-                if (Format == WeightFormat.Float32) PanelKernel.Run<float>(Width, Operands, row, rowEnd, pair, pairEnd);
-                else if (Format == WeightFormat.BFloat16) PanelKernel.Run<ushort>(Width, Operands, row, rowEnd, pair, pairEnd);
+                if (Format == WeightFormat.Float32) RunPanels<float>(row, rowEnd, pair, pairEnd);
+                else if (Format == WeightFormat.BFloat16) RunPanels<ushort>(row, rowEnd, pair, pairEnd);
                 else RunPairs(row, rowEnd, pair, pairEnd);
+            }
+        }
+
+        private readonly void RunPanels<TElement>(int row, int rowEnd, int pair, int pairEnd)
+            where TElement : unmanaged
+        {
+            // One row meets each weight once, and an epilogue or several taps need the sums at once.
+            if (Rows == 1 || Operands.Taps > 1 || Operands.Inputs <= 2 * InputsPerPiece || Operands.Residual != null || Operands.Activated != null)
+            {
+                PanelKernel.Run<TElement>(Width, Operands, row, rowEnd, pair, pairEnd);
+                return;
+            }
+
+            PanelOperands piece = Operands;
+            for (int start = 0; start < Operands.Inputs; start += InputsPerPiece)
+            {
+                piece.Weight = Operands.Weight + (nint)start * WeightLayout.PanelRows(Format) * sizeof(TElement);
+                piece.X = Operands.X + start;
+                piece.Inputs = Math.Min(InputsPerPiece, Operands.Inputs - start);
+                piece.Continues = start > 0;
+                PanelKernel.Run<TElement>(Width, piece, row, rowEnd, pair, pairEnd);
             }
         }
 
@@ -274,7 +298,7 @@ public sealed unsafe class LinearWeight
                 int group = unit % UnitsAcross * GroupsPerUnit, groupEnd = Math.Min(group + GroupsPerUnit, Groups);
                 switch (Width)
                 {
-                    case VectorWidth.Emitted when EmittedKernels.Instance is { } emitted:
+                    case VectorWidth.Emitted when Operands.Rows > 1 && EmittedKernels.Instance is { } emitted:
                         emitted.Run(Operands, Format, tile, tileEnd, group, groupEnd);
                         break;
                     case VectorWidth.V512 or VectorWidth.Emitted:

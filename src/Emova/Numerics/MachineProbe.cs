@@ -84,7 +84,7 @@ public static unsafe class MachineProbe
         public Reading(long bytes)
         {
             pieceBytes = Math.Max(256, bytes / Pieces / 256 * 256);
-            memory = new WeightMemory(Bytes);
+            memory = new WeightMemory(Bytes, isShared: false);
             memory.Clear(0, Bytes);
         }
 

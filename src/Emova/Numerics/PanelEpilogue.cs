@@ -21,6 +21,10 @@ internal static unsafe class PanelEpilogue<TLanes, TVector>
         }
     }
 
+    /// <summary>A vector of outputs of a row, as far as they exist.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static TVector Load(float* row, int output, int outputs) => LoadLanes(row + output, Math.Min(TLanes.Count, outputs - output));
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static TVector LoadLanes(float* source, int count)
     {

@@ -15,6 +15,7 @@ internal unsafe struct PanelOperands
     public nint XStride;
     public nint YStride;
     public int Inputs;          // of one tap
+    public bool Continues;      // the sums begin with what Y holds instead of the bias
     public int Outputs;
     public int Taps;            // 1 but for convolutions
     public nint TapStride;      // distance of the inputs of two taps
@@ -68,9 +69,14 @@ internal static unsafe class PanelKernel<TLanes, TVector, TElement>
         float* x0 = operands.X + row * stride;
         float* x1 = x0 + stride, x2 = x1 + stride, x3 = x2 + stride;
         float* x4 = x3 + stride, x5 = x4 + stride, x6 = x5 + stride, x7 = x6 + stride;
-        TVector b0 = StartOf(operands, First(pair)), b1 = StartOf(operands, Second(pair));
-        TVector s00 = b0, s10 = b0, s20 = b0, s30 = b0, s40 = b0, s50 = b0, s60 = b0, s70 = b0;
-        TVector s01 = b1, s11 = b1, s21 = b1, s31 = b1, s41 = b1, s51 = b1, s61 = b1, s71 = b1;
+        Start(operands, row, pair, out TVector s00, out TVector s01);
+        Start(operands, row + 1, pair, out TVector s10, out TVector s11);
+        Start(operands, row + 2, pair, out TVector s20, out TVector s21);
+        Start(operands, row + 3, pair, out TVector s30, out TVector s31);
+        Start(operands, row + 4, pair, out TVector s40, out TVector s41);
+        Start(operands, row + 5, pair, out TVector s50, out TVector s51);
+        Start(operands, row + 6, pair, out TVector s60, out TVector s61);
+        Start(operands, row + 7, pair, out TVector s70, out TVector s71);
         nint inputs = operands.Inputs, tapStride = operands.TapStride;
         for (int tap = 0; tap < operands.Taps; tap++)
         {
@@ -126,8 +132,10 @@ internal static unsafe class PanelKernel<TLanes, TVector, TElement>
         nint stride = operands.XStride;
         float* x0 = operands.X + row * stride;
         float* x1 = x0 + stride, x2 = x0 + Math.Min(2, count - 1) * stride, x3 = x0 + Math.Min(3, count - 1) * stride;
-        TVector b0 = StartOf(operands, First(pair)), b1 = StartOf(operands, Second(pair));
-        TVector s00 = b0, s10 = b0, s20 = b0, s30 = b0, s01 = b1, s11 = b1, s21 = b1, s31 = b1;
+        Start(operands, row, pair, out TVector s00, out TVector s01);
+        Start(operands, row + 1, pair, out TVector s10, out TVector s11);
+        Start(operands, row + Math.Min(2, count - 1), pair, out TVector s20, out TVector s21);
+        Start(operands, row + Math.Min(3, count - 1), pair, out TVector s30, out TVector s31);
         nint inputs = operands.Inputs, tapStride = operands.TapStride;
         for (int tap = 0; tap < operands.Taps; tap++)
         {
@@ -164,7 +172,7 @@ internal static unsafe class PanelKernel<TLanes, TVector, TElement>
     {
         TElement* w0 = Column(operands, First(pair)), w1 = SecondColumn(operands, pair);
         float* x = operands.X + row * operands.XStride;
-        TVector s0 = StartOf(operands, First(pair)), s1 = StartOf(operands, Second(pair));
+        Start(operands, row, pair, out TVector s0, out TVector s1);
         nint inputs = operands.Inputs, tapStride = operands.TapStride;
         for (int tap = 0; tap < operands.Taps; tap++)
         {
@@ -194,7 +202,19 @@ internal static unsafe class PanelKernel<TLanes, TVector, TElement>
     private static int Second(int pair) => First(pair) + (typeof(TElement) == typeof(float) ? TLanes.Count : GroupRows);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static TVector StartOf(in PanelOperands operands, int output) => operands.Bias == null ? default : TLanes.Load(operands.Bias + output);
+    private static void Start(in PanelOperands operands, int row, int pair, out TVector first, out TVector second)
+    {
+        if (operands.Continues)
+        {
+            first = PanelEpilogue<TLanes, TVector>.Load(operands.Y + row * operands.YStride, First(pair), operands.Outputs);
+            second = PanelEpilogue<TLanes, TVector>.Load(operands.Y + row * operands.YStride, Second(pair), operands.Outputs);
+        }
+        else
+        {
+            first = operands.Bias == null ? default : TLanes.Load(operands.Bias + First(pair));
+            second = operands.Bias == null ? default : TLanes.Load(operands.Bias + Second(pair));
+        }
+    }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static TElement* Column(in PanelOperands operands, int output)

@@ -60,6 +60,8 @@ public sealed class LinearWeightTests
     [InlineData(256, 704, "Float32")]
     [InlineData(1000, 96, "Float32")]
     [InlineData(31, 300, "Float32")]
+    [InlineData(45, 3000, "Float32")]
+    [InlineData(45, 3000, "BFloat16")]
     [InlineData(256, 704, "BFloat16")]
     [InlineData(31, 300, "BFloat16")]
     [InlineData(256, 704, "BFloat16Pairs")]

@@ -60,6 +60,21 @@ public sealed class WorkerTeamTests
     }
 
     [Fact]
+    public void AStalledThreadHoldsBackItsOwnItemsOnly()
+    {
+        // Another program may take a thread's processor away in the middle of a loop; the rest of the loop must not wait for it.
+        using WorkerTeam team = new(3);
+        for (int round = 0; round < 20; round++)
+        {
+            using CountdownEvent others = new(64);
+            int stalls = 0, timeouts = 0;
+            team.For(64, new StallOnce(others, Environment.CurrentManagedThreadId, () => Interlocked.Increment(ref stalls) == 1, () => Interlocked.Increment(ref timeouts)));
+            Assert.Equal(0, timeouts);
+            Assert.True(others.IsSet);
+        }
+    }
+
+    [Fact]
     public void ThreadCountBelowOneIsRefused() => Assert.Throws<ArgumentOutOfRangeException>(() => new WorkerTeam(0));
 
     private readonly struct CountVisits(int[] visits) : IWorkerBody
@@ -67,6 +82,16 @@ public sealed class WorkerTeamTests
         public void Execute(int start, int limit)
         {
             for (int i = start; i < limit; i++) Interlocked.Increment(ref visits[i]);
+        }
+    }
+
+    /// <summary>The first worker to come stays in its items until all others are done.</summary>
+    private readonly struct StallOnce(CountdownEvent others, int caller, Func<bool> isFirst, Action onTimeout) : IWorkerBody
+    {
+        public void Execute(int start, int limit)
+        {
+            others.Signal(limit - start);
+            if (Environment.CurrentManagedThreadId != caller && isFirst() && !others.Wait(TimeSpan.FromSeconds(30))) onTimeout();
         }
     }
 

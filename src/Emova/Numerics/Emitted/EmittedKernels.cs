@@ -16,17 +16,15 @@ internal sealed unsafe class EmittedKernels
     private const int LargestTile = 2 * TileRows;
 
     private readonly ExecutableMemory memory; // kept: it holds the code
-    private readonly byte* int4Row, int4Four, int4Eight, int8Row, int8Four, int8Eight;
+    private readonly byte* int4Four, int4Eight, int8Four, int8Eight;
     private readonly byte*[] pairs = new byte*[PairTileCode.LargestTile + 1]; // by rows
 
     private EmittedKernels(ExecutableMemory memory, Dictionary<string, int> starts)
     {
         this.memory = memory;
         byte* Find(WeightFormat format, int rows) => memory.Pointer + starts[Name(format, rows)];
-        int4Row = Find(WeightFormat.Int4, 1);
         int4Four = Find(WeightFormat.Int4, TileRows);
         int4Eight = Find(WeightFormat.Int4, LargestTile);
-        int8Row = Find(WeightFormat.Int8, 1);
         int8Four = Find(WeightFormat.Int8, TileRows);
         int8Eight = Find(WeightFormat.Int8, LargestTile);
         for (int rows = 1; rows < pairs.Length; rows++) pairs[rows] = Find(WeightFormat.BFloat16Pairs, rows);
@@ -62,7 +60,7 @@ internal sealed unsafe class EmittedKernels
 
         foreach (WeightFormat format in (ReadOnlySpan<WeightFormat>)[WeightFormat.Int4, WeightFormat.Int8])
         {
-            foreach (int rows in (ReadOnlySpan<int>)[1, TileRows, LargestTile]) Append(format, rows, IntegerTileCode.Build(format, rows, argument));
+            foreach (int rows in (ReadOnlySpan<int>)[TileRows, LargestTile]) Append(format, rows, IntegerTileCode.Build(format, rows, argument));
         }
 
         for (int rows = 1; rows <= PairTileCode.LargestTile; rows++) Append(WeightFormat.BFloat16Pairs, rows, PairTileCode.Build(rows, argument));
@@ -73,7 +71,7 @@ internal sealed unsafe class EmittedKernels
         return KernelCheck.IntegersAgree(kernels) ? kernels : null;
     }
 
-    /// <summary>Computes the tiles [tileStart, tileEnd) of the groups of 16 outputs [groupStart, groupEnd).</summary>
+    /// <summary>Computes the tiles [tileStart, tileEnd) of the groups of 16 outputs [groupStart, groupEnd); for more than one row.</summary>
     public void Run(in QuantizedOperands operands, WeightFormat format, int tileStart, int tileEnd, int groupStart, int groupEnd)
     {
         bool isInt4 = format == WeightFormat.Int4;
@@ -81,12 +79,6 @@ internal sealed unsafe class EmittedKernels
         for (int group = groupStart; group < groupEnd; group++)
         {
             int output = group * WeightLayout.GroupRows, count = Math.Min(WeightLayout.GroupRows, operands.Outputs - output);
-            if (operands.Rows == 1)
-            {
-                Run(isInt4 ? int4Row : int8Row, operands, 1, 0, group, output, count, partial);
-                continue;
-            }
-
             int tile = tileStart;
             for (; tile + 2 <= tileEnd; tile += 2) Run(isInt4 ? int4Eight : int8Eight, operands, LargestTile, tile, group, output, count, partial);
             if (tile < tileEnd) Run(isInt4 ? int4Four : int8Four, operands, TileRows, tile, group, output, count, partial);

@@ -1,7 +1,7 @@
 namespace Emova.Numerics.Emitted;
 
 /// <summary>
-/// Writes the kernels of integer weights: one group of 16 outputs times one, four or eight rows over all inputs, with the formula of
+/// Writes the kernels of integer weights: one group of 16 outputs times four or eight rows over all inputs, with the formula of
 /// <see cref="QuantizedKernel{TLanes, TVector}"/> and its layouts. vpdpbusd does with full bytes at once what the intrinsics do with
 /// half bytes and three instructions.
 /// <para>
@@ -16,6 +16,7 @@ internal sealed class IntegerTileCode
     // Enough independent chains to hide the four cycles a vpdpbusd takes.
     private const int Chains = 4;
 
+    private const int TileRows = QuantizedRows.TileRows;
     private const int LineBytes = 64;
     private const int LinesPerBlock = 8;
 
@@ -25,13 +26,11 @@ internal sealed class IntegerTileCode
 
     private IntegerTileCode(WeightFormat format, int rows) => (this.format, this.rows) = (format, rows);
 
-    private int TileRows => Math.Min(rows, QuantizedRows.TileRows);
-
     private int BlockBytes => format == WeightFormat.Int4 ? LinesPerBlock / 2 * LineBytes : LinesPerBlock * LineBytes;
 
     /// <summary>The code of a kernel.</summary>
     /// <param name="format">Int8 or Int4.</param>
-    /// <param name="rows">1, 4 or 8 rows of input.</param>
+    /// <param name="rows">4 or 8 rows of input.</param>
     /// <param name="argument">The register with a function's first argument.</param>
     public static byte[] Build(WeightFormat format, int rows, Register argument) => new IntegerTileCode(format, rows).Build(argument);
 
@@ -50,8 +49,7 @@ internal sealed class IntegerTileCode
         for (int half = 0; half < 2; half++)
         {
             LoadBlock(half);
-            if (rows == 1) AddRow(half);
-            for (int first = 0; first < rows && rows > 1; first += Chains) AddRows(half, first);
+            for (int first = 0; first < rows; first += Chains) AddRows(half, first);
         }
 
         code.Add(Register.Rcx, WeightLayout.RecordBytes(format));
@@ -94,22 +92,6 @@ internal sealed class IntegerTileCode
         }
 
         for (int row = 0; row < Chains; row++) AddScaled(half, first + row, Integers + row);
-    }
-
-    /// <summary>A block of the only row: its chain is cut in two, which an integer sum does not mind.</summary>
-    private void AddRow(int half)
-    {
-        int first = Integers + 2 * half, second = first + 1;
-        code.Broadcast(first, Start(half, 0));
-        code.Clear(second);
-        for (int j = 0; j < LinesPerBlock; j += 2)
-        {
-            code.DotBytes(first, Weights + j, Quad(half, 0, j));
-            code.DotBytes(second, Weights + j + 1, Quad(half, 0, j + 1));
-        }
-
-        code.AddIntegers(first, first, second);
-        AddScaled(half, 0, first);
     }
 
     private void AddScaled(int half, int row, int integers)
