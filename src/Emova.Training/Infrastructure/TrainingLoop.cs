@@ -14,6 +14,12 @@ public readonly record struct StepResult(Tensor Loss, IReadOnlyList<KeyValuePair
 /// <summary>Settings every stage has.</summary>
 public record LoopSettings
 {
+    /// <summary>Name of the run folder; null = that of the stage. A stage in several parts gives each part a name.</summary>
+    public string? Run { get; set; }
+
+    /// <summary>Run whose weights this one starts from; null = random weights, or what the stage itself says.</summary>
+    public string? StartFrom { get; set; }
+
     public int Seed { get; set; } = 1;
 
     /// <summary>Length of the run; the learning-rate schedule ends here.</summary>
@@ -25,6 +31,15 @@ public record LoopSettings
     /// <summary>Batches of the whole run.</summary>
     [YamlDotNet.Serialization.YamlIgnore]
     public long TotalBatches => TotalSteps * Accumulate;
+
+    /// <summary>The folder of the run.</summary>
+    public RunFolder OpenRun(string runs, string stage) => new(runs, Run ?? stage);
+
+    /// <summary>Puts the weights the run starts from into <paramref name="weights"/>, if it starts from any.</summary>
+    public void LoadStart(string runs, ParameterStore weights)
+    {
+        if (StartFrom is not null) weights.Load(RunFolder.WeightsOf(runs, StartFrom));
+    }
 
     public double LearningRate { get; set; } = 1e-3;
 

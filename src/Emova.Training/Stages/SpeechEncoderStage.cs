@@ -14,12 +14,6 @@ public sealed record SpeechEncoderSettings : LoopSettings
     /// <summary>Model configuration with the section <c>speech_encoder_config</c>.</summary>
     public string Model { get; set; } = "configs/models/emova-tiny.json";
 
-    /// <summary>Name of the run folder.</summary>
-    public string Run { get; set; } = SpeechEncoderStage.Name;
-
-    /// <summary>Run whose weights this one starts from; null: random weights.</summary>
-    public string? StartFrom { get; set; }
-
     /// <summary>Audio per step (padding included) while there is one view, and with two.</summary>
     public double SecondsPerStep { get; set; } = 48;
 
@@ -104,8 +98,8 @@ public sealed class SpeechEncoderStage : IDisposable
     /// <summary>Runs the stage; true when it is complete.</summary>
     public bool Run()
     {
-        RunFolder folder = new(_runs, _settings.Run);
-        if (_settings.StartFrom is string start) _model.Store.Load(RunFolder.WeightsOf(_runs, start));
+        RunFolder folder = _settings.OpenRun(_runs, Name);
+        _settings.LoadStart(_runs, _model.Store);
         File.WriteAllText(Path.Combine(folder.Path, "config.yaml"), StageConfig.ToYaml(_settings));
         File.WriteAllLines(Path.Combine(folder.Path, SpeechEncoderModel.PhonesFile), _corpus.Phones);
         Console.WriteLine($"{_training.Count} training utterances, {_training.Sum(u => (long)u.Samples) / 16000.0 / 3600:F2} h, {_corpus.Phones.Count} phones; " +

@@ -5,9 +5,6 @@ namespace Emova.Training.Stages.Language;
 /// <summary>Settings of the stages that run the language model: `language`, `pretrain`, `align` and `finetune`.</summary>
 public sealed record LanguageSettings : LoopSettings
 {
-    /// <summary>Name of the run folder; null = that of the stage.</summary>
-    public string? Run { get; set; }
-
     /// <summary>Model description.</summary>
     public string Model { get; set; } = "configs/models/emova-tiny.json";
 

@@ -30,7 +30,7 @@ public static class LanguageStage
         }
 
         using TinyCorpus corpus = TinyCorpus.Open(data);
-        RunFolder folder = new(runs, settings.Run ?? name);
+        RunFolder folder = settings.OpenRun(runs, name);
         File.WriteAllText(Path.Combine(folder.Path, ConfigFile), StageConfig.ToYaml(settings));
         SpeechUnitsTable? units = settings.Speech ? SpeechUnitsTable.Open(data) : null;
         HuggingFaceTokenizer tokenizer = OpenTokenizer(settings, corpus, units, folder, runs);
@@ -40,6 +40,7 @@ public static class LanguageStage
 
         random.manual_seed(settings.Seed);
         using OmniModel model = new(config, new TwinOptions(settings.BFloat16, settings.Dropout));
+        settings.LoadStart(runs, model.Store);
         model.LoadVision(RunFolder.WeightsOf(runs, settings.VisionFrom));
         if (settings.ProjectorFrom is not null)
         {

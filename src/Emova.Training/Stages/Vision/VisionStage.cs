@@ -10,12 +10,6 @@ namespace Emova.Training.Stages.Vision;
 /// <summary>Settings of the vision stage: configs/training/vision.yaml.</summary>
 public sealed record VisionSettings : LoopSettings
 {
-    /// <summary>Name of the run folder.</summary>
-    public string Run { get; set; } = VisionStage.Name;
-
-    /// <summary>Run whose weights this one starts from; null: random weights.</summary>
-    public string? StartFrom { get; set; }
-
     /// <summary>Pictures per step.</summary>
     public int BatchSize { get; set; } = 32;
 
@@ -74,8 +68,8 @@ public static class VisionStage
         store.AddModule(encoder, name => WeightPrefix + name);
         store.AddModule(heads, name => "heads." + name);
         AdamW optimizer = new(store, weightDecay: settings.WeightDecay);
-        if (settings.StartFrom is string start) store.Load(RunFolder.WeightsOf(runs, start));
-        RunFolder folder = new(runs, settings.Run);
+        RunFolder folder = settings.OpenRun(runs, Name);
+        settings.LoadStart(runs, store);
         Prefetcher<VisionBatch> batches = new(
             step => TrainBatch(step, new Random(TrainingLoop.StepSeed(settings.Seed, step))),
             ahead: 2,
