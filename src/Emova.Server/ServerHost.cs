@@ -2,6 +2,7 @@ using System.Net;
 using System.Net.Sockets;
 using Emova.Server.Engine;
 using Emova.Server.Http;
+using Emova.Server.Page;
 using Emova.Server.Realtime;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
@@ -55,6 +56,7 @@ public static class ServerHost
         // A client that vanished without closing does not answer pings; its session ends then.
         app.UseWebSockets(new WebSocketOptions { KeepAliveInterval = WebSocketPing, KeepAliveTimeout = WebSocketPing });
         ModelEndpoints.Map(app);
+        PageEndpoints.Map(app);
         RealtimeEndpoints.Map(app);
         return app;
     }

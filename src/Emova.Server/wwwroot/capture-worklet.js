@@ -1,0 +1,1 @@
+var e=class extends AudioWorkletProcessor{piece=new Float32Array(Math.round(sampleRate*.04));filled=0;process(e){let t=e[0]?.[0];if(!t)return!0;for(let e of t)this.piece[this.filled++]=e,this.filled===this.piece.length&&(this.port.postMessage(this.piece,[this.piece.buffer]),this.piece=new Float32Array(this.piece.length),this.filled=0);return!0}};registerProcessor(`capture`,e);
