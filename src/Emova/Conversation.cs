@@ -28,6 +28,9 @@ public sealed class Conversation
         _sampler = new Sampler(options.Sampling, assistant.Model.Language.Config.VocabSize);
     }
 
+    /// <summary>Positions the model holds of this conversation.</summary>
+    public int HeldPositions => _memory.Length;
+
     /// <summary>Messages so far, user and assistant in turn, as the model sees them.</summary>
     public IReadOnlyList<ConversationMessage> Messages => _messages;
 
@@ -35,7 +38,7 @@ public sealed class Conversation
     public void Reset()
     {
         _messages.Clear();
-        _image = null;
+        (_image, _pending) = (null, null);
         _memory.Truncate(0);
     }
 
@@ -129,6 +132,32 @@ public sealed class Conversation
         }
 
         await work.ConfigureAwait(false);
+    }
+
+    /// <summary>
+    /// Ends the last reply where its listener was interrupted, while it is being made or afterwards: the conversation remembers it up to
+    /// the last unit that was heard, by the voice's own durations, and goes back there in constant time. A reply of which nothing to be
+    /// spoken is written yet is given up, with its turn. A typed answer that was read aloud stays as it is.
+    /// </summary>
+    /// <param name="samplesHeard">Samples of the reply's audio that were played.</param>
+    /// <exception cref="InvalidOperationException">There is no reply.</exception>
+    public HeardPart Truncate(long samplesHeard)
+    {
+        PendingReply reply = _pending ?? throw new InvalidOperationException("there is no reply to truncate");
+        HeardPart heard = reply.Interrupt(samplesHeard, out IReadOnlyList<int>? tokens);
+        bool isRemembered = _messages[^1].Role == ConversationRole.Assistant;
+        if (tokens is null)
+        {
+            if (!isRemembered)
+                Remember(null);
+            return heard;
+        }
+
+        _memory.Truncate(Math.Min(_memory.Length, reply.PromptLength + tokens.Count));
+        if (isRemembered)
+            _messages.RemoveAt(_messages.Count - 1);
+        Remember(_assistant.Tokenizer.Decode(tokens) + ReplyFormat.End);
+        return heard;
     }
 
     /// <summary>Notes the answer to the last turn, or forgets the turn.</summary>

@@ -33,6 +33,7 @@ public sealed class PendingReply : ISequence
             _tokens.Add(token);
             builder.Take(token, kind);
         });
+        (PromptLength, ReusedPositions) = (_writer.PromptLength, _writer.ReusedPositions);
     }
 
     /// <inheritdoc/>
@@ -57,7 +58,10 @@ public sealed class PendingReply : ISequence
     public bool HasEnded { get; private set; }
 
     /// <summary>Positions of the prompt that were known from before and not computed again.</summary>
-    public int ReusedPositions { get; private set; }
+    public int ReusedPositions { get; }
+
+    /// <summary>Positions of the prompt.</summary>
+    public int PromptLength { get; }
 
     /// <inheritdoc/>
     public bool Enter(DecodeBatch batch, int maxRows)
@@ -77,7 +81,6 @@ public sealed class PendingReply : ISequence
         if (!_hasRead && !writer.IsReading)
         {
             _hasRead = true;
-            ReusedPositions = writer.ReusedPositions;
             _builder.Add(ReplyBuilder.Part.Prefill, Stopwatch.GetElapsedTime(_start));
         }
 
@@ -118,6 +121,26 @@ public sealed class PendingReply : ISequence
 
         HasEnded = true;
         return _builder.Finish();
+    }
+
+    /// <summary>Sample at which each unit ends, for those whose duration is known so far.</summary>
+    public IReadOnlyList<int> UnitEnds => _builder.UnitEnds;
+
+    /// <summary>How many units were heard, at least in part, by one who heard the first so many samples.</summary>
+    public int UnitsHeard(long samples) => Reply.UnitsHeard(_builder.UnitEnds, samples);
+
+    /// <summary>Ends the writing and speaking, finished or not, and tells what was heard of it.</summary>
+    /// <param name="samples">Samples heard.</param>
+    /// <param name="tokens">The first tokens of the reply, up to the last unit heard; null when its units are not among its tokens, or
+    /// there are none yet.</param>
+    internal HeardPart Interrupt(long samples, out IReadOnlyList<int>? tokens)
+    {
+        (_writer, HasEnded) = (null, true);
+        _builder.Abandon();
+        int[] ends = _builder.UnitEnds;
+        int heard = Reply.UnitsHeard(ends, samples), first = _builder.FirstUnitToken;
+        tokens = _kind == ReplyKind.Dialogue && first >= 0 ? _tokens.GetRange(0, first + heard) : null;
+        return new HeardPart(heard, heard == 0 ? 0 : ends[heard - 1]);
     }
 
     /// <summary>Gives the reply up; its conversation forgets the turn. Does nothing after <see cref="Finish"/>.</summary>

@@ -29,6 +29,9 @@ public sealed record Reply
     /// <summary>The answer as speech units; empty without speech.</summary>
     public IReadOnlyList<int> Units { get; init; } = [];
 
+    /// <summary>Sample of <see cref="Audio"/> at which each unit ends; repeated units end together.</summary>
+    public IReadOnlyList<int> UnitEnds { get; init; } = [];
+
     /// <summary>The answer aloud; null without speech.</summary>
     public AudioClip? Audio { get; init; }
 
@@ -37,6 +40,17 @@ public sealed record Reply
 
     /// <summary>Tokens the model wrote.</summary>
     public int TokenCount { get; init; }
+
+    /// <summary>How many of the units were heard, at least in part, by one who heard the first so many samples.</summary>
+    public int UnitsHeard(long samples) => UnitsHeard(UnitEnds, samples);
+
+    internal static int UnitsHeard(IReadOnlyList<int> ends, long samples)
+    {
+        int heard = 0;
+        while (samples > 0 && heard < ends.Count && (heard == 0 || ends[heard - 1] < samples || ends[heard] == ends[heard - 1]))
+            heard++;
+        return heard;
+    }
 
     /// <summary>How long it took.</summary>
     public required ReplyTimings Timings { get; init; }

@@ -24,7 +24,9 @@ internal sealed class ReplyBuilder
     private readonly List<float> _samples = [];
     private string? _emotion;
     private string? _pitch;
+    private readonly List<int> _unitEnds = [];
     private int _voicedUnits;
+    private int _worthACall = SpeechStreamer.FirstGroup;
     private bool _hasAllUnits;
     private bool _isVoiced;
     private SpeechStreamer? _streamer;
@@ -52,13 +54,16 @@ internal sealed class ReplyBuilder
     /// <summary>The answer so far.</summary>
     public string Text => _values.GetValueOrDefault(ReplyFormat.ResponseText, "");
 
+    /// <summary>Number of the token that is the first unit; -1 while there is none. All tokens that follow up to the last unit are units.</summary>
+    public int FirstUnitToken { get; private set; } = -1;
+
     /// <summary>Whether units wait that are worth a call of the vocoder, or the end of the speech does.</summary>
     public bool HasVoiceWork
     {
         get
         {
             lock (_gate)
-                return !_isVoiced && (_hasAllUnits || _units.Count - _voicedUnits >= SpeechStreamer.GroupSize);
+                return !_isVoiced && (_hasAllUnits || _units.Count - _voicedUnits >= _worthACall);
         }
     }
 
@@ -69,6 +74,16 @@ internal sealed class ReplyBuilder
         {
             lock (_gate)
                 return _isVoiced;
+        }
+    }
+
+    /// <summary>Sample at which each unit ends, as far as that is known.</summary>
+    public int[] UnitEnds
+    {
+        get
+        {
+            lock (_gate)
+                return [.. _unitEnds];
         }
     }
 
@@ -93,6 +108,8 @@ internal sealed class ReplyBuilder
         _tokens++;
         if (kind != ReplyKind.Text && _assistant.Speech is { } speech && speech.UnitOf(token) is >= 0 and int unit)
         {
+            if (FirstUnitToken < 0)
+                FirstUnitToken = _tokens - 1;
             TakeUnit(unit);
             return;
         }
@@ -149,10 +166,14 @@ internal sealed class ReplyBuilder
             _streamer.Push(units);
         }
 
-        if (isLast && !_streamer!.FinishPiece())
+        if (_streamer is null)
+            return; // nothing to be spoken is written yet
+        bool isVoiced = isLast && !_streamer.FinishPiece();
+        lock (_gate)
         {
-            lock (_gate)
-                _isVoiced = true;
+            _isVoiced |= isVoiced;
+            _worthACall = _streamer.Wanted;
+            NoteUnitEnds();
         }
     }
 
@@ -176,6 +197,7 @@ internal sealed class ReplyBuilder
             Pitch = _values.GetValueOrDefault(ReplyFormat.ResponsePitch),
             Style = Style,
             Units = _units,
+            UnitEnds = UnitEnds,
             Audio = audio,
             Raw = _raw,
             TokenCount = _tokens,
@@ -202,6 +224,21 @@ internal sealed class ReplyBuilder
             if (_units.Count == 0)
                 (_emotion, _pitch) = (_values.GetValueOrDefault(ReplyFormat.ResponseEmotion), _values.GetValueOrDefault(ReplyFormat.ResponsePitch));
             _units.Add(unit);
+        }
+    }
+
+    /// <summary>Repeated units are spoken as one: they end where the first of them does.</summary>
+    private void NoteUnitEnds()
+    {
+        int end = 0, unit = 0;
+        foreach (int samples in _streamer!.SamplesPerUnit)
+        {
+            end += samples;
+            for (int first = unit; unit < _voicedUnits && _units[unit] == _units[first]; unit++)
+            {
+                if (unit == _unitEnds.Count)
+                    _unitEnds.Add(end);
+            }
         }
     }
 

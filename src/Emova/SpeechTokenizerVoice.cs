@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using Emova.Generation;
 using Emova.Media;
 using Emova.Models.Speech;
@@ -28,12 +29,18 @@ public static class SpeechTokenizerVoice
             samples.AddRange(piece);
             onAudio?.Invoke(new AudioClip(piece, rate));
         });
-        foreach (int[] group in units.Chunk(SpeechStreamer.GroupSize))
+        List<int> group = [];
+        foreach (int unit in units)
         {
+            group.Add(unit);
+            if (group.Count < streamer.Wanted)
+                continue;
             cancellationToken.ThrowIfCancellationRequested();
-            streamer.Push(group);
+            streamer.Push(CollectionsMarshal.AsSpan(group));
+            group.Clear();
         }
 
+        streamer.Push(CollectionsMarshal.AsSpan(group));
         while (streamer.FinishPiece())
             cancellationToken.ThrowIfCancellationRequested();
         return new AudioClip([.. samples], rate);

@@ -92,6 +92,83 @@ public sealed class AssistantTests : IDisposable
     }
 
     [Fact]
+    public void Respond_UnitEnds_SayWhereEachUnitIsSpoken()
+    {
+        Reply reply = _assistant.StartConversation(Short with { Sampling = new SamplingOptions { Temperature = 1, Seed = 3 } }).Respond(new UserTurn { Audio = RandomModelFolder.Tone() });
+        VocoderOutput whole = ((SourceFilterVocoder)_assistant.Model.SpeechDecoder!).Synthesize([.. reply.Units], _assistant.Styles!.Resolve(SpeechStyle.Parse(reply.Style!)));
+        int end = 0, merged = 0;
+        for (int i = 0; i < reply.Units.Count; i++)
+        {
+            if (i == 0 || reply.Units[i] != reply.Units[i - 1])
+                end += whole.FramesPerUnit[merged++] * SourceFilterVocoder.Hop;
+            Assert.Equal(end, reply.UnitEnds[i]);
+        }
+
+        Assert.Equal(reply.Audio!.Samples.Length, reply.UnitEnds[^1]);
+        Assert.Equal(0, reply.UnitsHeard(0));
+        int first = reply.UnitEnds.Count(at => at == reply.UnitEnds[0]); // repeated units are spoken as one
+        Assert.Equal(first, reply.UnitsHeard(1));
+        Assert.Equal(reply.Units.Count, reply.UnitsHeard(long.MaxValue));
+        Assert.Equal(first, reply.UnitsHeard(reply.UnitEnds[0]));
+        Assert.Equal(reply.UnitEnds.Count(at => at <= reply.UnitEnds[first]), reply.UnitsHeard(reply.UnitEnds[0] + 1));
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void Truncate_WhatWasNotHeard_IsForgotten(bool whileWriting)
+    {
+        UserTurn turn = new() { Audio = RandomModelFolder.Tone() }, next = new() { Audio = RandomModelFolder.Tone(seconds: 0.4) };
+        Conversation conversation = _assistant.StartConversation(Short with { Sampling = new SamplingOptions { Temperature = 1, Seed = 3 } });
+        PendingReply reply = conversation.Begin(turn);
+        DecodeLoop loop = new(_assistant.Model.Language);
+        while (!reply.IsComplete && !(whileWriting && reply.UnitEnds.Count >= 5))
+        {
+            loop.Step([reply]);
+            if (reply.HasVoiceWork)
+                reply.Voice();
+        }
+
+        if (!whileWriting)
+            reply.Finish();
+        IReadOnlyList<int> ends = reply.UnitEnds;
+        HeardPart heard = conversation.Truncate(ends[2] - 1);
+        Assert.Equal(reply.UnitsHeard(ends[2] - 1), heard.Units);
+        Assert.Equal(ends[2], heard.Samples);
+        Assert.InRange(heard.Units, 3, ends.Count);
+        Assert.True(reply.HasEnded && !loop.Step([reply]) && !reply.HasVoiceWork);
+
+        ParsedReply remembered = ReplyFormat.Parse(conversation.Messages[1].Text!);
+        Assert.True(ReplyFormat.IsComplete(conversation.Messages[1].Text!));
+        Assert.Equal(heard.Units, remembered.Units.Length);
+        Assert.Equal(2, conversation.Messages.Count);
+
+        // The model holds the prompt, the reply's beginning and the units heard, and the conversation goes on from there.
+        int beforeUnits = conversation.HeldPositions - heard.Units;
+        Assert.True(beforeUnits > reply.PromptLength);
+        Assert.Equal(new HeardPart(0, 0), conversation.Truncate(0));
+        Assert.Equal(beforeUnits, conversation.HeldPositions);
+        Assert.True(ReplyFormat.IsComplete(conversation.Messages[1].Text!));
+        Assert.True(ReplyFormat.IsComplete(conversation.Respond(next).Raw));
+        Assert.Equal(4, conversation.Messages.Count);
+    }
+
+    [Fact]
+    public void Truncate_BeforeAnythingWasSpoken_ForgetsTheTurn()
+    {
+        Conversation conversation = _assistant.StartConversation(Short);
+        Assert.Throws<InvalidOperationException>(() => conversation.Truncate(0));
+        PendingReply reply = conversation.Begin(new UserTurn { Audio = RandomModelFolder.Tone() });
+        new DecodeLoop(_assistant.Model.Language).Step([reply]);
+        Assert.Equal(new HeardPart(0, 0), conversation.Truncate(0));
+        Assert.Empty(conversation.Messages);
+
+        Reply typed = conversation.Respond(new UserTurn { Text = "what", Speak = true });
+        Assert.Equal(new HeardPart(typed.UnitsHeard(1), typed.UnitEnds[0]), conversation.Truncate(1));
+        Assert.Equal(typed.Raw, conversation.Messages[1].Text);
+    }
+
+    [Fact]
     public void Respond_ManyTurns_ForgetsTheOldestAndGoesOn()
     {
         Conversation conversation = _assistant.StartConversation(Short with { ContextLength = 700 });

@@ -44,6 +44,9 @@ public sealed class TokenWriter : ISequence
         ReusedPositions = memory.Length;
     }
 
+    /// <summary>Positions of the prompt.</summary>
+    public int PromptLength => _prompt.Length;
+
     /// <summary>Positions of the prompt that were known already.</summary>
     public int ReusedPositions { get; }
 

@@ -33,6 +33,9 @@ public static class ReplyFormat
     /// <summary>Optional: slow, normal or fast. Read when present, never asked for.</summary>
     public const string ResponseSpeed = "assistant response speed";
 
+    /// <summary>What follows the last unit.</summary>
+    public const string End = "\"}";
+
     private static readonly JsonSerializerOptions PlainStrings = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
     /// <summary>The seven keys in order.</summary>

@@ -22,6 +22,12 @@ public interface ISpeechDecoder
 /// <summary>Speech from units that arrive over time; the samples are those of the whole utterance. Not thread-safe.</summary>
 public interface ISpeechSession
 {
+    /// <summary>Frames of each unit whose duration is known so far, repetitions merged: where in time a unit is spoken.</summary>
+    IReadOnlyList<int> FramesPerUnit { get; }
+
+    /// <summary>Samples of a frame.</summary>
+    int SamplesPerFrame { get; }
+
     /// <summary>Adds units and returns the samples that are now determined, possibly none.</summary>
     /// <param name="units">Units; repetitions, also across calls, are merged.</param>
     /// <exception cref="EmovaException">A unit is out of range; nothing was added.</exception>

@@ -78,6 +78,9 @@ public sealed class VocoderSession : ISpeechSession
     /// <summary>Frames (10 ms) of each merged unit whose duration is known so far.</summary>
     public IReadOnlyList<int> FramesPerUnit => framesPerUnit;
 
+    /// <inheritdoc/>
+    public int SamplesPerFrame => SourceFilterVocoder.Hop;
+
     internal IReadOnlyList<float> Frequencies => frequencies;
 
     internal IReadOnlyList<float> LogEnergies => logEnergies;

@@ -86,7 +86,7 @@ public sealed class VitsDecoder : ISpeechDecoder
         ArgumentNullException.ThrowIfNull(options);
         options.Validate(StyleDim);
         RequireUnits(units);
-        return Pieces(units, options);
+        return units.Length == 0 ? [] : Stream(Plan(units, options), options);
     }
 
     /// <inheritdoc/>
@@ -140,10 +140,9 @@ public sealed class VitsDecoder : ISpeechDecoder
         return new VitsPlan(encoded, logDurations, frames);
     }
 
-    private IEnumerable<float[]> Pieces(int[] units, VitsOptions options)
+    /// <summary>Frames of a plan to samples; each piece is computed when it is asked for.</summary>
+    internal IEnumerable<float[]> Stream(VitsPlan plan, VitsOptions options)
     {
-        if (units.Length == 0) yield break;
-        VitsPlan plan = Plan(units, options);
         ResidualCouplingFlow.Stream flow = Flow.StartReverse(options.Style);
         HiFiGanGenerator.Stream generator = Generator.Start(options.Style);
         int frames = plan.FrameCount, latentLimit = Math.Min(options.MaximumFrames ?? int.MaxValue, frames), latents = 0;

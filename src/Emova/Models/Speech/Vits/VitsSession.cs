@@ -7,7 +7,14 @@ namespace Emova.Models.Speech.Vits;
 internal sealed class VitsSession(VitsDecoder decoder, VitsOptions options) : ISpeechSession
 {
     private readonly List<int> merged = [];
+    private VitsPlan? plan;
     private bool finished;
+
+    /// <inheritdoc/>
+    public IReadOnlyList<int> FramesPerUnit => plan?.FramesPerUnit ?? [];
+
+    /// <inheritdoc/>
+    public int SamplesPerFrame => decoder.Config.SamplesPerFrame;
 
     /// <inheritdoc/>
     public float[] Push(ReadOnlySpan<int> units)
@@ -27,6 +34,13 @@ internal sealed class VitsSession(VitsDecoder decoder, VitsOptions options) : IS
     {
         if (finished) return [];
         finished = true;
-        return decoder.Stream([.. merged], options);
+        return Pieces();
+    }
+
+    private IEnumerable<float[]> Pieces()
+    {
+        if (merged.Count == 0) yield break;
+        plan = decoder.Plan(merged.ToArray(), options);
+        foreach (float[] piece in decoder.Stream(plan, options)) yield return piece;
     }
 }
