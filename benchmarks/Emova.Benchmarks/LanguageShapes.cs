@@ -19,7 +19,7 @@ internal static class LanguageShapes
         DenseDecoderConfig config = new()
         {
             VocabSize = 151936, HiddenSize = hidden, IntermediateSize = intermediate, NumHiddenLayers = layers, NumAttentionHeads = heads,
-            NumKeyValueHeads = keyValueHeads, TieWordEmbeddings = isTied,
+            NumKeyValueHeads = keyValueHeads, TieWordEmbeddings = isTied, CacheFormat = WeightFormat.BFloat16,
         };
         return LanguageModel.Load(config, new WeightLoader(new RandomWeights(1, (_, _) => format)));
     }

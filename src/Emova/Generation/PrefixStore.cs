@@ -61,7 +61,7 @@ public sealed class PrefixStore(long maximumBytes)
     /// <param name="keys">What it holds.</param>
     internal void Keep(KvCache cache, ReadOnlySpan<int> keys)
     {
-        long bytes = KvCache.SizeFor(cache.Config, BlockLength);
+        long bytes = KvCache.StateBytes(cache.Config, BlockLength);
         int blocks = (int)Math.Min(keys.Length / BlockLength, maximumBytes / bytes);
         if (blocks == 0)
             return;

@@ -93,7 +93,8 @@ public static class ModelInspector
     private static long LanguageScratch(LanguageConfig config, int contextLength)
     {
         long perRow = 2 * config.HiddenSize + config.ProjectedWidth + config.AttendedWidth + config.FeedForwardWidth + 2 * config.RoutesPerRow + config.RotaryDim;
-        long floats = LanguageModel.ChunkRows * perRow + config.VocabSize + WorkerTeam.Shared.ThreadCount * AttentionKernel.ScratchPerThread(contextLength);
+        long scores = config.CacheFormat == WeightFormat.BFloat16 ? CachedAttention.ScratchPerThread(contextLength) : AttentionKernel.ScratchPerThread(contextLength);
+        long floats = LanguageModel.ChunkRows * perRow + config.VocabSize + WorkerTeam.Shared.ThreadCount * scores;
         return floats * sizeof(float) + QuantizedRows.SizeInBytes(LanguageModel.ChunkRows, Math.Max(config.HiddenSize, config.IntermediateSize));
     }
 

@@ -157,6 +157,50 @@ public sealed class DecodeBatchTests
         Assert.Equal(whole.SizeInBytes, whole.ReservedBytes);
     }
 
+    [Theory]
+    [InlineData(2, 16)]
+    [InlineData(3, 40)]
+    public void ACacheInBFloat16ChangesNoBitByHowItIsFilledAndLittleOtherwise(int keyValueHeads, int headDim)
+    {
+        DenseDecoderConfig config = new()
+        {
+            VocabSize = 100, HiddenSize = 64, IntermediateSize = 96, NumHiddenLayers = 2, NumAttentionHeads = 2 * keyValueHeads, NumKeyValueHeads = keyValueHeads,
+            HeadDim = headDim, TieWordEmbeddings = true,
+        };
+        LanguageModel exact = LanguageModel.Load(config, new WeightLoader(new RandomWeights(9, (_, _) => WeightFormat.Float32)));
+        LanguageModel model = LanguageModel.Load(config with { CacheFormat = WeightFormat.BFloat16 }, new WeightLoader(new RandomWeights(9, (_, _) => WeightFormat.Float32)));
+        int[] text = [.. Enumerable.Range(0, 80).Select(i => i * 37 % 100)];
+        float[] expected = Alone(model, text), reference = Alone(exact, text);
+        float largest = reference.Max(Math.Abs);
+        Assert.All(expected.Zip(reference), pair => Assert.Equal(pair.Second, pair.First, 0.02f * largest));
+        Assert.NotEqual(reference, expected);
+
+        // Token by token with growing memory, going back on the way; then as another conversation that takes over the first half.
+        KvCache cache = model.CreateCache(2000), taken = model.CreateCache(80);
+        float[] logits = new float[100];
+        for (int t = 0; t < text.Length; t++)
+        {
+            if (t == 50)
+            {
+                model.Forward(cache, [1, 2, 3], []);
+                cache.Truncate(50);
+                cache.Reserve(700);
+            }
+
+            model.Forward(cache, text.AsSpan(t, 1), logits);
+            Assert.Equal(Row(model, expected, t), logits);
+        }
+
+        byte[] state = new byte[KvCache.StateBytes(model.Config, 24)];
+        model.Forward(taken, text.AsSpan(0, 16), []);
+        cache.Export(16, state);
+        taken.Import(state);
+        model.Forward(taken, text.AsSpan(40), logits);
+        Assert.Equal(Row(model, expected, 79), logits);
+        Assert.Equal(model.Config.NumHiddenLayers * KeyValueStore.SizeFor(80, keyValueHeads, headDim, headDim), taken.SizeInBytes);
+        Assert.True(taken.SizeInBytes < exact.CreateCache(80).SizeInBytes);
+    }
+
     private static float[] Alone(LanguageModel model, int[] text)
     {
         float[] logits = new float[text.Length * model.Config.VocabSize];

@@ -21,15 +21,13 @@ internal sealed class GroupedQueryAttention(DenseDecoderConfig config, WeightLoa
         qkv.Multiply(rowsInOut, rows, config.HiddenSize, fused, Stride);
         foreach (BatchEntry entry in batch.Entries)
         {
-            Span<float> keys = entry.Cache.Keys(index), values = entry.Cache.Values(index);
             for (int i = 0; i < entry.Rows; i++)
             {
                 // Queries and keys lie side by side and turn by the same angles.
-                int r = entry.FirstRow + i, slot = (entry.Cache.Length + i) * keyDim;
+                int r = entry.FirstRow + i;
                 Span<float> row = fused.AsSpan(r * Stride, Stride);
                 RotaryEmbedding.Rotate(row[..(queryDim + keyDim)], scratch.Cos.AsSpan(r * half, half), scratch.Sin.AsSpan(r * half, half));
-                row.Slice(queryDim, keyDim).CopyTo(keys[slot..]);
-                row[(queryDim + keyDim)..].CopyTo(values[slot..]);
+                entry.Cache.Set(index, entry.Cache.Length + i, row.Slice(queryDim, keyDim), row[(queryDim + keyDim)..]);
             }
         }
 
@@ -40,11 +38,9 @@ internal sealed class GroupedQueryAttention(DenseDecoderConfig config, WeightLoa
 
     public void Attend(in BatchEntry entry, DecoderScratch scratch)
     {
-        int queryDim = config.QueryDim, keyDim = config.KeyDim;
-        AttentionKernel.Causal(
-            scratch.Projected.AsSpan(entry.FirstRow * Stride), Stride, entry.Cache.Keys(index), keyDim, entry.Cache.Values(index), keyDim,
-            scratch.Attended.AsSpan(entry.FirstRow * queryDim), queryDim, entry.Rows, entry.Cache.Length,
-            config.NumAttentionHeads, config.NumKeyValueHeads, config.HeadDim, 1 / MathF.Sqrt(config.HeadDim));
+        entry.Cache.Attend(
+            index, scratch.Projected.AsSpan(entry.FirstRow * Stride), Stride, scratch.Attended.AsSpan(entry.FirstRow * config.QueryDim), config.QueryDim,
+            entry.Rows, config.NumAttentionHeads, 1 / MathF.Sqrt(config.HeadDim));
     }
 }
 
@@ -63,12 +59,7 @@ internal sealed class GatedFeedForward(WeightLoader weights, int hiddenSize, int
     {
         int wide = intermediateSize;
         gateUp.Multiply(rowsInOut, rows, hiddenSize, fused, 2 * wide);
-        for (int r = 0; r < rows; r++)
-        {
-            Span<float> gate = fused.Slice(2 * r * wide, wide);
-            VectorMath.SiLUMultiply(gate, fused.Slice((2 * r + 1) * wide, wide), gate);
-        }
-
+        GatedRows.SiLUMultiply(fused, rows, wide);
         down.Multiply(fused, rows, 2 * wide, rowsInOut, hiddenSize);
     }
 }

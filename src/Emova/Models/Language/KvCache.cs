@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using Emova.Numerics;
 
 namespace Emova.Models.Language;
 
@@ -11,8 +12,10 @@ public sealed class KvCache
 {
     private const int FirstReserve = 512;
 
+    // Of each layer, in the one or the other format.
     private readonly float[][] keys;
     private readonly float[][] values;
+    private readonly KeyValueStore[] stores;
     private DecodeBatch? alone;
 
     internal KvCache(LanguageConfig config, int capacity, int firstPosition)
@@ -22,8 +25,10 @@ public sealed class KvCache
         Config = config;
         Capacity = capacity;
         FirstPosition = firstPosition;
-        keys = new float[config.NumHiddenLayers][];
-        values = new float[config.NumHiddenLayers][];
+        int layers = config.NumHiddenLayers;
+        keys = new float[IsHalf ? 0 : layers][];
+        values = new float[IsHalf ? 0 : layers][];
+        stores = new KeyValueStore[IsHalf ? layers : 0];
         Array.Fill(keys, []);
         Array.Fill(values, []);
     }
@@ -48,12 +53,25 @@ public sealed class KvCache
 
     internal LanguageConfig Config { get; }
 
+    private bool IsHalf => Config.CacheFormat == WeightFormat.BFloat16;
+
+    private int HeadDim => Config.KeyDim / Config.NumKeyValueHeads;
+
+    private int HeadValueDim => Config.ValueDim / Config.NumKeyValueHeads;
+
     /// <summary>Bytes that the keys and values of <paramref name="capacity"/> positions take.</summary>
     public static long SizeFor(LanguageConfig config, int capacity)
     {
         ArgumentNullException.ThrowIfNull(config);
-        return (long)sizeof(float) * config.NumHiddenLayers * (config.KeyDim + config.ValueDim) * capacity;
+        int heads = config.NumKeyValueHeads;
+        return config.CacheFormat == WeightFormat.BFloat16
+            ? config.NumHiddenLayers * (capacity == 0 ? 0 : KeyValueStore.SizeFor(capacity, heads, config.KeyDim / heads, config.ValueDim / heads))
+            : StateBytes(config, capacity);
     }
+
+    /// <summary>Bytes of some positions outside of a cache, as <see cref="Export"/> writes them.</summary>
+    internal static long StateBytes(LanguageConfig config, int count) =>
+        (config.CacheFormat == WeightFormat.BFloat16 ? sizeof(ushort) : sizeof(float)) * (long)config.NumHiddenLayers * (config.KeyDim + config.ValueDim) * count;
 
     /// <summary>Forgets all positions from <paramref name="length"/> on, in constant time.</summary>
     /// <param name="length">New length, 0 to <see cref="Length"/>.</param>
@@ -77,13 +95,60 @@ public sealed class KvCache
             values[i] = Grow(values[i], positions, Config.ValueDim);
         }
 
+        for (int i = 0; i < stores.Length; i++)
+        {
+            KeyValueStore grown = new(positions, Config.NumKeyValueHeads, HeadDim, HeadValueDim);
+            if (Length > 0)
+                grown.CopyFrom(stores[i], Length);
+            stores[i] = grown;
+        }
+
         Reserved = positions;
     }
 
-    /// <summary>Keys of a layer, (Reserved, KeyDim), after rotary embedding.</summary>
+    /// <summary>Stores the key and value of a position of a layer; room must have been made.</summary>
+    /// <param name="layer">Number of the layer.</param>
+    /// <param name="position">Position within the cache.</param>
+    /// <param name="key">(KeyDim), after rotary embedding.</param>
+    /// <param name="value">(ValueDim).</param>
+    internal void Set(int layer, int position, ReadOnlySpan<float> key, ReadOnlySpan<float> value)
+    {
+        if (IsHalf)
+        {
+            stores[layer].Set(position, key, value);
+            return;
+        }
+
+        key.CopyTo(keys[layer].AsSpan(position * Config.KeyDim));
+        value.CopyTo(values[layer].AsSpan(position * Config.ValueDim));
+    }
+
+    /// <summary>Attention of the rows behind the end, whose keys and values have been set, to all positions before and their own.</summary>
+    /// <param name="layer">Number of the layer.</param>
+    /// <param name="q">Queries of all heads.</param>
+    /// <param name="qStride">Distance of two query rows.</param>
+    /// <param name="y">Receives the values of all heads.</param>
+    /// <param name="yStride">Distance of two result rows.</param>
+    /// <param name="rows">Number of rows.</param>
+    /// <param name="heads">Number of query heads.</param>
+    /// <param name="scale">Factor of the scores.</param>
+    internal void Attend(int layer, ReadOnlySpan<float> q, int qStride, Span<float> y, int yStride, int rows, int heads, float scale)
+    {
+        if (IsHalf)
+        {
+            AttentionKernel.Causal(q, qStride, stores[layer], y, yStride, rows, Length, heads, scale);
+            return;
+        }
+
+        AttentionKernel.Causal(
+            q, qStride, keys[layer], Config.KeyDim, values[layer], Config.ValueDim, y, yStride, rows, Length, heads, Config.NumKeyValueHeads, HeadDim,
+            scale, valueDim: HeadValueDim);
+    }
+
+    /// <summary>Keys of a layer, (Reserved, KeyDim), after rotary embedding; in float32 only.</summary>
     internal Span<float> Keys(int layer) => keys[layer];
 
-    /// <summary>Values of a layer, (Reserved, ValueDim).</summary>
+    /// <summary>Values of a layer, (Reserved, ValueDim); in float32 only.</summary>
     internal Span<float> Values(int layer) => values[layer];
 
     /// <summary>Makes sure that <paramref name="count"/> more positions can be appended. Memory doubles, as a list's.</summary>
@@ -101,26 +166,38 @@ public sealed class KvCache
 
     /// <summary>Copies what is held of some positions, layer by layer, keys before values.</summary>
     /// <param name="start">First position.</param>
-    /// <param name="state">Receives <see cref="SizeFor"/> of the number of positions.</param>
+    /// <param name="state">Receives <see cref="StateBytes"/> of the number of positions.</param>
     internal void Export(int start, Span<byte> state)
     {
-        int count = checked((int)(state.Length / SizeFor(Config, 1)));
+        int count = checked((int)(state.Length / StateBytes(Config, 1)));
         for (int i = 0; i < keys.Length; i++)
         {
             state = CopyOut(keys[i].AsSpan(start * Config.KeyDim, count * Config.KeyDim), state);
             state = CopyOut(values[i].AsSpan(start * Config.ValueDim, count * Config.ValueDim), state);
+        }
+
+        foreach (KeyValueStore store in stores)
+        {
+            store.Export(start, state[..(count * store.PositionBytes)]);
+            state = state[(count * store.PositionBytes)..];
         }
     }
 
     /// <summary>Appends positions that <see cref="Export"/> gave for the same tokens at the same positions.</summary>
     internal void Import(ReadOnlySpan<byte> state)
     {
-        int count = checked((int)(state.Length / SizeFor(Config, 1)));
+        int count = checked((int)(state.Length / StateBytes(Config, 1)));
         RequireRoom(count);
         for (int i = 0; i < keys.Length; i++)
         {
             state = CopyIn(state, keys[i].AsSpan(Length * Config.KeyDim, count * Config.KeyDim));
             state = CopyIn(state, values[i].AsSpan(Length * Config.ValueDim, count * Config.ValueDim));
+        }
+
+        foreach (KeyValueStore store in stores)
+        {
+            store.Import(Length, state[..(count * store.PositionBytes)]);
+            state = state[(count * store.PositionBytes)..];
         }
 
         Length += count;

@@ -1,4 +1,5 @@
 using Emova.Checkpoints;
+using Emova.Numerics;
 
 namespace Emova.Models.Language;
 
@@ -44,6 +45,12 @@ public abstract record LanguageConfig
     /// <summary>The prompt template EMOVA's recipes train this kind with.</summary>
     public string DefaultTemplate { get; init; } = "qwen2";
 
+    /// <summary>
+    /// How keys and values are kept: <see cref="WeightFormat.Float32"/>, or <see cref="WeightFormat.BFloat16"/> in half the memory,
+    /// which dense decoders with quantized weights do.
+    /// </summary>
+    public WeightFormat CacheFormat { get; init; }
+
     /// <summary>Keys of one position in one layer, in floats.</summary>
     public abstract int KeyDim { get; }
 
@@ -82,7 +89,9 @@ public abstract record LanguageConfig
         LanguageConfig config = type.Contains("deepseek", StringComparison.Ordinal)
             ? DeepSeekV2Config.Read(section)
             : DenseDecoderConfig.Read(section, isLlama: type.EndsWith("llama", StringComparison.Ordinal));
-        return config with { TieWordEmbeddings = tied };
+        // Four or eight bits per weight round far more than sixteen per key; long conversations are read twice as fast.
+        bool isQuantized = section.Has("quantization_config") || root?.Has("quantization_config") == true;
+        return config with { TieWordEmbeddings = tied, CacheFormat = isQuantized && config is DenseDecoderConfig ? WeightFormat.BFloat16 : WeightFormat.Float32 };
     }
 
     /// <summary>Builds one layer.</summary>
