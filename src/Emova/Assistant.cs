@@ -223,10 +223,15 @@ public sealed class Assistant
     }
 
     /// <summary>Speech as prompt text: units without repetitions, each one that has a token.</summary>
-    internal string EncodeToText(AudioClip audio)
+    internal string EncodeToText(AudioClip audio) => EncodeToText(audio, out _);
+
+    /// <summary>A recording as the language model reads it, and the units it was heard as with how often each came in a row.</summary>
+    internal string EncodeToText(AudioClip audio, out IReadOnlyList<(int Unit, int Length)> runs)
     {
         SpeechVocabulary speech = RequireSpeech();
-        return speech.ToLegalText(SpeechUnits.Collapse(EncodeSpeech(audio)).Units);
+        (int[] units, int[] lengths) = SpeechUnits.Collapse(EncodeSpeech(audio));
+        runs = [.. units.Zip(lengths)];
+        return speech.ToLegalText(units);
     }
 
     /// <summary>Writes the units of a text into a reply.</summary>

@@ -2,6 +2,7 @@ using System.Net;
 using System.Net.Http.Headers;
 using System.Security.Cryptography;
 using System.Text;
+using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
 using Xunit;
 
@@ -63,6 +64,15 @@ public sealed partial class PageTests(ServerFixture server) : IClassFixture<Serv
         other.Headers.IfNoneMatch.Add(new EntityTagHeaderValue("\"0000000000000000\""));
         using HttpResponseMessage third = await server.Client.SendAsync(other);
         Assert.Equal(HttpStatusCode.OK, third.StatusCode);
+    }
+
+    [Fact]
+    public async Task Styles_AreTheVectorsOfTheVoices()
+    {
+        JsonNode[] styles = [.. JsonNode.Parse(await server.Client.GetStringAsync("/v1/emova/styles"))!["styles"]!.AsArray().Select(style => style!)];
+        Assert.Equal(server.Engine.Info.Voices, styles.Select(style => (string)style["name"]!));
+        Assert.All(styles, style => Assert.Equal(8, style["vector"]!.AsArray().Count));
+        Assert.NotEqual(styles[0]["vector"]!.ToJsonString(), styles[1]["vector"]!.ToJsonString());
     }
 
     [Fact]

@@ -76,7 +76,10 @@ public sealed class SpeechInput(AudioClip clip)
     /// <summary>The recording as token text of units; null until the engine has heard it.</summary>
     internal string? Units { get; private set; }
 
-    internal void SetUnits(string units) => (Units, Clip) = (units, null);
+    /// <summary>The units as they were heard and how often each came in a row; empty until the engine has heard the recording.</summary>
+    internal IReadOnlyList<(int Unit, int Length)> Runs { get; private set; } = [];
+
+    internal void SetUnits(string units, IReadOnlyList<(int Unit, int Length)> runs) => (Units, Runs, Clip) = (units, runs, null);
 }
 
 /// <summary>A picture. Keep the object with its message: the engine keeps here what it computed of it.</summary>

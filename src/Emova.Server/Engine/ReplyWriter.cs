@@ -110,7 +110,7 @@ internal sealed class ReplyWriter
     private string Hear(SpeechInput speech)
     {
         if (speech.Units is null)
-            speech.SetUnits(_assistant.EncodeToText(speech.Clip!));
+            speech.SetUnits(_assistant.EncodeToText(speech.Clip!, out IReadOnlyList<(int Unit, int Length)> runs), runs);
         return speech.Units!;
     }
 

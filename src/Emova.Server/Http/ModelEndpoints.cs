@@ -1,3 +1,4 @@
+using Emova.Models.Speech;
 using Emova.Server.Engine;
 using Emova.Server.Wire;
 using Microsoft.AspNetCore.Builder;
@@ -16,6 +17,7 @@ internal static class ModelEndpoints
         app.MapGet("/v1/models", (RequestDelegate)ListAsync);
         app.MapGet("/v1/models/{id}", (RequestDelegate)GetAsync);
         app.MapGet("/v1/audio/voices", (RequestDelegate)VoicesAsync);
+        app.MapGet("/v1/emova/styles", (RequestDelegate)StylesAsync);
     }
 
     private static Task HealthAsync(HttpContext context)
@@ -38,6 +40,17 @@ internal static class ModelEndpoints
 
     private static Task VoicesAsync(HttpContext context) => context.Response.WriteAsJsonAsync(
         new VoiceList(Engine(context).Info.Voices), ServerJson.Default.VoiceList, cancellationToken: context.RequestAborted);
+
+    /// <summary>The vectors of the styles: the page draws a map of them.</summary>
+    private static Task StylesAsync(HttpContext context)
+    {
+        StyleTable? table = context.RequestServices.GetRequiredService<Assistant>().Styles;
+        StyleEntry[] styles = [.. (table?.Names ?? []).Select(name => new StyleEntry(name, Rounded(table!.Resolve(SpeechStyle.Parse(name)).StyleVector)))];
+        return context.Response.WriteAsJsonAsync(new StyleList(styles), ServerJson.Default.StyleList, cancellationToken: context.RequestAborted);
+    }
+
+    /// <summary>Four decimals: nobody sees more on a map.</summary>
+    private static double[] Rounded(float[] vector) => [.. vector.Select(value => Math.Round(value, 4))];
 
     private static ModelEntry Describe(EngineInfo info) => new(info.ModelName, "model", info.Created.ToUnixTimeSeconds(), "emova");
 

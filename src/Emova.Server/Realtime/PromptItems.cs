@@ -47,7 +47,7 @@ internal static class PromptItems
             Messages = messages,
             System = system.Count == 0 ? null : string.Join('\n', system),
             Speak = settings.Spoken && canSpeak,
-            Voice = voice with { Dials = voice.Dials with { Speed = voice.Dials.Speed * (float)settings.Speed } },
+            Voice = settings.Output.Apply(voice),
             MaxTokens = settings.MaxOutputTokens.Value,
         };
     }

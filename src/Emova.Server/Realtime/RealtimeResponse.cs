@@ -1,4 +1,5 @@
 using Emova.Media;
+using Emova.Models.Speech;
 using Emova.Server.Engine;
 using Emova.Server.Realtime.Wire;
 
@@ -54,7 +55,7 @@ internal sealed class RealtimeResponse
 
     public void Begin()
     {
-        Reply = new SpokenReply { Speed = _settings.Speed };
+        Reply = new SpokenReply { Speed = _settings.Output.Speed };
         _send(new ResponseCreated(Snapshot("in_progress", null, null)));
         // With tools it may be a call that comes; without, clients want to know of the message as early as possible.
         if (_settings.Tools.Count == 0)
@@ -74,12 +75,15 @@ internal sealed class RealtimeResponse
                 break;
             case EngineEvent.UserMood mood:
                 Reply.UserMood = (mood.Emotion, mood.Pitch);
+                if (_settings.Trace && Heard is not null)
+                    _send(new TraceHeard(Heard.Id, [.. Heard.Speech[^1].Runs.Select(run => new TraceRun(run.Unit, run.Length))], mood.Emotion, mood.Pitch));
                 break;
             case EngineEvent.Answer answer:
                 AddText(answer.Text);
                 break;
             case EngineEvent.Mood mood:
                 Reply.Mood = (mood.Emotion, mood.Pitch);
+                TellStyle(mood.Style);
                 break;
             case EngineEvent.Audio audio:
                 AddAudio(audio);
@@ -90,6 +94,7 @@ internal sealed class RealtimeResponse
                     result.Prompt.Text, result.Prompt.Audio, result.Prompt.Image, result.Prompt.Cached, result.TextTokens, result.AudioTokens);
                 OpenMessage();
                 Flush();
+                TellTimings(result);
                 Reply.IsComplete = true;
                 _message!.Raw = result.Raw;
                 break;
@@ -136,11 +141,31 @@ internal sealed class RealtimeResponse
         {
             Flush();
             _resampledRate = audio.SampleRate;
-            _resampler = audio.SampleRate == _settings.Format.SampleRate ? null : new Resampler(audio.SampleRate, _settings.Format.SampleRate);
+            _resampler = audio.SampleRate == _settings.Output.Format.SampleRate ? null : new Resampler(audio.SampleRate, _settings.Output.Format.SampleRate);
         }
 
         Reply.AddAudio((double)audio.Samples.Length / audio.SampleRate, audio.Units.Select(unit => (unit.Unit, (double)unit.End / audio.SampleRate)));
+        if (_settings.Trace && audio.Units.Count > 0)
+            _send(new TraceUnits(Id, _message!.Id, [.. audio.Units.Select(unit => new TraceUnit(unit.Unit, Math.Round((double)unit.End / audio.SampleRate, 4)))]));
         SendAudio(_resampler?.Push(audio.Samples) ?? audio.Samples);
+    }
+
+    private void TellStyle(string name)
+    {
+        if (!_settings.Trace || !_settings.Spoken)
+            return;
+        OpenMessage();
+        SpeechStyle style = SpeechStyle.Parse(name);
+        _send(new TraceStyle(Id, _message!.Id, style.Emotion, style.Pitch, name));
+    }
+
+    private void TellTimings(EngineResult result)
+    {
+        // A typed question is answered without a mood; the style is known when it was spoken.
+        if (Reply.Mood is null && result.Style is not null)
+            TellStyle(result.Style);
+        if (_settings.Trace)
+            _send(new TraceTimings(Id, _message!.Id, TraceTimings.Of(result.Timings)));
     }
 
     private void Flush()
@@ -156,7 +181,7 @@ internal sealed class RealtimeResponse
         if (samples.Length == 0)
             return;
         HasAudio = true;
-        _send(new OutputAudioDelta(Id, _message!.Id, 0, 0, AudioCodec.ToBase64(samples, _settings.Format)));
+        _send(new OutputAudioDelta(Id, _message!.Id, 0, 0, AudioCodec.ToBase64(samples, _settings.Output.Format)));
     }
 
     private void CloseMessage(string status)
@@ -188,7 +213,7 @@ internal sealed class RealtimeResponse
     private ResponseObject Snapshot(string status, StatusDetails? details, UsageObject? usage) => new()
     {
         Id = Id, Status = status, StatusDetails = details, Output = [.. _output], ConversationId = _conversationId, OutputModalities = _settings.Modalities,
-        MaxOutputTokens = _settings.MaxOutputTokens, Audio = new ResponseAudio(new ResponseAudioOutput(_settings.Format, _settings.Voice)),
+        MaxOutputTokens = _settings.MaxOutputTokens, Audio = new ResponseAudio(new ResponseAudioOutput(_settings.Output.Format, _settings.Output.Voice)),
         Usage = usage, Metadata = _settings.Metadata,
     };
 }

@@ -432,7 +432,7 @@ internal sealed class RealtimeSession
 
         if (!settings.InConversation && _responses.Count - (_active is null ? 0 : 1) >= _limits.ParallelResponses)
             throw RealtimeException.Invalid("response.conversation", $"At most {_limits.ParallelResponses} responses may run outside of the conversation at the same time.");
-        if (_voiceUsed && settings.InConversation && settings.Spoken && settings.Voice != _session.Audio.Output.Voice)
+        if (_voiceUsed && settings.InConversation && settings.Spoken && settings.Output.Voice != _session.Audio.Output.Voice)
             throw new RealtimeException("cannot_update_voice", "Cannot update a conversation's voice if assistant audio is present.", "response.audio.output.voice");
         Respond(settings, given is { } own && own.List("input", _limits.Items) is { } input ? ReadInput(input) : _conversation.Entries);
     }
@@ -453,7 +453,7 @@ internal sealed class RealtimeSession
 
     private void Respond(ResponseSettings settings, IReadOnlyList<ConversationEntry> context)
     {
-        EngineRequest request = PromptItems.Compose(context, settings, _model.FindVoice(settings.Voice)!, _info.CanSpeak, out ConversationEntry? heard);
+        EngineRequest request = PromptItems.Compose(context, settings, _model.FindVoice(settings.Output.Voice)!, _info.CanSpeak, out ConversationEntry? heard);
         if (settings.Temperature is { } temperature)
             request = request with { Sampling = new SamplingOptions { Temperature = (float)temperature, SpeechTemperature = 0 } };
         _idleDeadline = null;

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Emova.Models.Speech;
 using Emova.Server.Realtime.Wire;
 
 namespace Emova.Server.Realtime;
@@ -41,6 +42,8 @@ internal sealed class SessionReader(IRealtimeModel model, RealtimeLimits limits)
         };
         if (update.Has("instructions", out _))
             session = session with { Instructions = ReadText(update, "instructions") ?? "" };
+        if (update.HasObject("emova", out Fields emova))
+            session = session with { Emova = new SessionExtension(emova.Flag("trace") ?? session.Emova?.Trace ?? false) };
         return update.HasObject("audio", out Fields audio) ? session with { Audio = ReadAudio(session.Audio, audio) } : session;
     }
 
@@ -50,7 +53,8 @@ internal sealed class SessionReader(IRealtimeModel model, RealtimeLimits limits)
         ResponseSettings settings = new()
         {
             Instructions = session.Instructions, Tools = session.Tools, ToolChoice = session.ToolChoice, Modalities = session.OutputModalities,
-            MaxOutputTokens = session.MaxOutputTokens, Voice = session.Audio.Output.Voice, Format = session.Audio.Output.Format, Speed = session.Audio.Output.Speed, Temperature = session.Temperature,
+            MaxOutputTokens = session.MaxOutputTokens, Output = session.Audio.Output, Temperature = session.Temperature,
+            Trace = session.Emova?.Trace ?? false,
         };
         if (response is not { } given)
             return settings;
@@ -72,8 +76,7 @@ internal sealed class SessionReader(IRealtimeModel model, RealtimeLimits limits)
         };
         if (!given.HasObject("audio", out Fields audio) || !audio.HasObject("output", out Fields output))
             return settings;
-        AudioOutput changed = ReadOutput(session.Audio.Output, output);
-        return settings with { Voice = changed.Voice, Format = changed.Format, Speed = changed.Speed };
+        return settings with { Output = ReadOutput(session.Audio.Output, output) };
     }
 
     private static AudioFormat? ReadFormat(Fields fields)
@@ -209,6 +212,11 @@ internal sealed class SessionReader(IRealtimeModel model, RealtimeLimits limits)
             Format = ReadFormat(fields) ?? output.Format,
             Voice = voice ?? output.Voice,
             Speed = fields.Number("speed", 0.25, 1.5) ?? output.Speed,
+            Gender = fields.Has("gender", out _) ? fields.OneOf("gender", [.. SpeechStyle.Genders]) : output.Gender,
+            Emotion = fields.Has("emotion", out _) ? fields.OneOf("emotion", [.. SpeechStyle.Emotions]) : output.Emotion,
+            Pitch = fields.Has("pitch", out _) ? fields.OneOf("pitch", [.. SpeechStyle.Pitches]) : output.Pitch,
+            EmotionStrength = fields.Has("emotion_strength", out _) ? fields.Number("emotion_strength", 0, 1.5) : output.EmotionStrength,
+            PitchShift = fields.Has("pitch_shift", out _) ? fields.Number("pitch_shift", -12, 12) : output.PitchShift,
         };
     }
 
@@ -285,11 +293,10 @@ internal sealed record ResponseSettings
 
     public TokenLimit MaxOutputTokens { get; init; }
 
-    public string Voice { get; init; } = "";
+    public AudioOutput Output { get; init; } = new();
 
-    public AudioFormat Format { get; init; } = AudioFormat.Pcm24;
-
-    public double Speed { get; init; } = 1;
+    /// <summary>Whether the client is told what happens inside.</summary>
+    public bool Trace { get; init; }
 
     /// <summary>Null for the most likely words.</summary>
     public double? Temperature { get; init; }

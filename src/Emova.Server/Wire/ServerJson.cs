@@ -11,6 +11,7 @@ namespace Emova.Server.Wire;
 [JsonSerializable(typeof(ModelList))]
 [JsonSerializable(typeof(ModelEntry))]
 [JsonSerializable(typeof(VoiceList))]
+[JsonSerializable(typeof(StyleList))]
 internal sealed partial class ServerJson : JsonSerializerContext;
 
 /// <summary>OpenAI's error object; all four keys are always present.</summary>
@@ -25,3 +26,9 @@ internal sealed record ModelList(string Object, IReadOnlyList<ModelEntry> Data);
 internal sealed record ModelEntry(string Id, string Object, long Created, string OwnedBy);
 
 internal sealed record VoiceList(IReadOnlyList<string> Voices);
+
+internal sealed record StyleList(IReadOnlyList<StyleEntry> Styles);
+
+/// <param name="Name">Such as <c>female-happy-high</c>.</param>
+/// <param name="Vector">The style's vector.</param>
+internal sealed record StyleEntry(string Name, IReadOnlyList<double> Vector);

@@ -41,10 +41,10 @@ export class SoundView {
     // A picture of a growing recording is drawn anew four times a second of sound, not with every piece.
     if (turn!.state !== 'open' || Math.abs(audio!.length - this.drawnLength) > wireRate / 4) this.draw();
     if (units.length !== this.shownUnits) this.showUnits(units);
-    const runs = units.reduce((sum, unit) => sum + unit.end - unit.start, 0);
+    const length = units.reduce((sum, unit) => sum + unit.end - unit.start, 0);
     this.caption.textContent = units.length === 0
       ? `${audio!.seconds.toFixed(1)} s`
-      : `${audio!.seconds.toFixed(1)} s in ${units.length} units, ${((1000 * runs) / units.length).toFixed(0)} ms each on average. Choose one to hear it.`;
+      : `${audio!.seconds.toFixed(1)} s in ${units.length} units, ${((1000 * length) / units.length).toFixed(0)} ms each on average. ${units[0]!.run === null ? '' : 'Numbers are run lengths. '}Choose a unit to hear it.`;
   }
 
   redraw(): void {
@@ -71,15 +71,16 @@ export class SoundView {
   private showUnits(units: Unit[]): void {
     this.shownUnits = units.length;
     this.units.setAttribute('aria-label', `Speech units of ${this.name}; arrow keys move, Enter plays`);
-    this.units.replaceChildren(...units.map(({ unit, start, end }, i) => {
+    this.units.replaceChildren(...units.map(({ unit, run, start, end }, i) => {
       const milliseconds = Math.round((end - start) * 1000);
+      const times = run === null || run === 1 ? '' : ` × ${run}`;
       const button = h('button', {
-        type: 'button', tabindex: i === 0 ? '0' : '-1', title: `unit ${unit}, ${milliseconds} ms`, 'aria-label': `Unit ${unit}, ${milliseconds} milliseconds`,
+        type: 'button', tabindex: i === 0 ? '0' : '-1', title: `unit ${unit}${times}, ${milliseconds} ms`, 'aria-label': `Unit ${unit}${times}, ${milliseconds} milliseconds`,
         onclick: () => this.onPlay(this.turn!, start, end),
-      }, h('span', { 'aria-hidden': 'true' }, String(unit)));
+      }, h('span', { 'aria-hidden': 'true' }, run === null ? '' : String(run)));
       button.style.flexGrow = String(Math.max(0.001, end - start));
-      // The last FSQ digit as a shade: neighbors become distinguishable, and the same unit looks the same everywhere.
-      button.style.setProperty('--shade', `${12 + (unit % 8) * 8}%`);
+      // The last FSQ digit as a shade, light enough for the number on it: the same unit looks the same everywhere.
+      button.style.setProperty('--shade', `${10 + (unit % 8) * 5}%`);
       return button;
     }));
     // A unit stays wide enough to be hit: what does not fit is scrolled.

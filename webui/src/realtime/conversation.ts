@@ -12,6 +12,8 @@ export interface Unit {
   unit: number;
   start: number;
   end: number;
+  /** How often it was heard in a row; null for the answer, whose voice gives each unit its own length. */
+  run: number | null;
 }
 
 export interface Turn {
@@ -111,16 +113,17 @@ export class Conversation {
         return this.truncate(event.item_id, event.audio_end_ms / 1000);
       case 'emova.heard': {
         const turn = this.open(event.item_id, 'user');
-        // The model hears evenly: every unit stands for the same stretch of sound, repetitions included.
-        const length = (turn.audio?.seconds ?? 0) / Math.max(1, event.units.length);
-        turn.units = event.units.map((unit, i) => ({ unit, start: i * length, end: (i + 1) * length }));
+        // The model hears evenly: each occurrence of a unit stands for the same stretch of sound.
+        const length = (turn.audio?.seconds ?? 0) / Math.max(1, event.units.reduce((sum, { run }) => sum + run, 0));
+        let end = 0;
+        turn.units = event.units.map(({ unit, run }) => ({ unit, run, start: end * length, end: (end += run) * length }));
         return Object.assign(turn, { emotion: event.emotion, pitch: event.pitch });
       }
       case 'emova.style':
         return Object.assign(this.open(event.item_id, 'assistant'), { emotion: event.emotion, pitch: event.pitch, style: event.style });
       case 'emova.units': {
         const turn = this.open(event.item_id, 'assistant');
-        for (const { unit, end } of event.units) turn.units.push({ unit, start: turn.units.at(-1)?.end ?? 0, end });
+        for (const { unit, end } of event.units) turn.units.push({ unit, run: null, start: turn.units.at(-1)?.end ?? 0, end });
         return turn;
       }
       case 'emova.timings':

@@ -63,7 +63,7 @@ export type ServerEvent =
   | { type: 'response.output_audio_transcript.done'; response_id: string; item_id: string; transcript: string }
   | { type: 'response.output_text.delta'; response_id: string; item_id: string; delta: string }
   | { type: 'response.output_text.done'; response_id: string; item_id: string; text: string }
-  | { type: 'emova.heard'; item_id: string; units: number[]; emotion: string; pitch: string }
+  | { type: 'emova.heard'; item_id: string; units: { unit: number; run: number }[]; emotion: string; pitch: string }
   | { type: 'emova.style'; item_id: string; emotion: string; pitch: string; style: string }
   | { type: 'emova.units'; item_id: string; units: TimedUnit[] }
   | { type: 'emova.timings'; item_id: string; timings: Timings }

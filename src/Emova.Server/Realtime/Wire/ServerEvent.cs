@@ -35,6 +35,10 @@ namespace Emova.Server.Realtime.Wire;
 [JsonDerivedType(typeof(ArgumentsDelta), "response.function_call_arguments.delta")]
 [JsonDerivedType(typeof(ArgumentsDone), "response.function_call_arguments.done")]
 [JsonDerivedType(typeof(ErrorEvent), "error")]
+[JsonDerivedType(typeof(TraceHeard), "emova.heard")]
+[JsonDerivedType(typeof(TraceStyle), "emova.style")]
+[JsonDerivedType(typeof(TraceUnits), "emova.units")]
+[JsonDerivedType(typeof(TraceTimings), "emova.timings")]
 internal abstract record ServerEvent
 {
     [JsonPropertyOrder(-1)]

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using Emova.Models.Speech;
 
 namespace Emova.Server.Realtime.Wire;
 
@@ -39,10 +40,17 @@ internal sealed record SessionObject
 
     public SessionAudio Audio { get; init; } = new();
 
+    /// <summary>This server's own settings; null, and not shown, until a client sets one.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public SessionExtension? Emova { get; init; }
+
     /// <summary>The beta dialect's temperature; null, and shown as its default, until a client sets one.</summary>
     [JsonIgnore]
     public double? Temperature { get; init; }
 }
+
+/// <param name="Trace">Whether the session tells what happens inside, in events <c>emova.*</c>.</param>
+internal sealed record SessionExtension(bool Trace);
 
 internal sealed record SessionAudio
 {
@@ -70,6 +78,38 @@ internal sealed record AudioOutput
     public string Voice { get; init; } = "";
 
     public double Speed { get; init; } = 1;
+
+    // This server's own, not shown until a client sets them; unlike the voice they may change at any time.
+
+    /// <summary>One of <see cref="SpeechStyle.Genders"/>; null for the voice's.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? Gender { get; init; }
+
+    /// <summary>One of <see cref="SpeechStyle.Emotions"/>; null for the voice's or the model's choice.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? Emotion { get; init; }
+
+    /// <summary>One of <see cref="SpeechStyle.Pitches"/>; null for the voice's or the model's choice.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? Pitch { get; init; }
+
+    /// <summary>0 to 1.5; null for 1.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public double? EmotionStrength { get; init; }
+
+    /// <summary>Semitones, -12 to 12; null for 0.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public double? PitchShift { get; init; }
+
+    /// <summary>The options of the voice with what is set here.</summary>
+    public VoiceOptions Apply(VoiceOptions voice) => voice with
+    {
+        Gender = Gender ?? voice.Gender,
+        Emotion = Emotion ?? voice.Emotion,
+        Pitch = Pitch ?? voice.Pitch,
+        Dials = new VoiceDials(
+            (float?)EmotionStrength ?? voice.Dials.EmotionStrength, (float?)PitchShift ?? voice.Dials.PitchShift, voice.Dials.Speed * (float)Speed),
+    };
 }
 
 /// <summary>How audio is written in messages.</summary>
