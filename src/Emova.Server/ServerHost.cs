@@ -1,9 +1,13 @@
 using System.Net;
 using System.Net.Sockets;
+using Emova.Server.Audio;
+using Emova.Server.Chat;
 using Emova.Server.Engine;
 using Emova.Server.Http;
+using Emova.Server.Operations;
 using Emova.Server.Page;
 using Emova.Server.Realtime;
+using Emova.Server.Security;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.Extensions.Configuration;
@@ -38,12 +42,34 @@ public static class ServerHost
         builder.Configuration.AddInMemoryCollection(settings);
         ServerOptions options = ReadOptions(builder.Configuration);
         builder.Services.AddSingleton(options);
+        // The framework's own lines have query strings in them, and there are several for each request; RequestLogMiddleware writes one.
+        builder.Logging.AddFilter("Microsoft.AspNetCore", LogLevel.Warning);
         builder.Services.TryAddSingleton(TimeProvider.System);
+        builder.Services.AddSingleton(_ => ApiKeys.Load(options.ApiKeyFile));
+        builder.Services.AddSingleton<Callers>();
+        builder.Services.AddMetrics();
+        builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = TimeSpan.FromSeconds(options.DrainSeconds));
+        builder.Services.AddSingleton<ServerMetrics>();
+        builder.Services.AddSingleton<PrometheusMetrics>();
         builder.Services.AddSingleton<IInferenceEngine, InferenceEngine>();
         builder.Services.AddSingleton<RealtimeSessions>();
+        builder.Services.AddSingleton<RemoteMedia>();
+        builder.Services.AddSingleton<MediaInput>();
+        builder.Services.AddSingleton<SpokenReplies>();
+        builder.Services.AddSingleton(services =>
+        {
+            Assistant assistant = services.GetRequiredService<Assistant>();
+            return new GrammarCache(assistant.Tokenizer, assistant.Template.EndToken);
+        });
+        builder.Services.AddSingleton<ChatMessageReader>();
+        builder.Services.AddSingleton<ChatPlanner>();
+        builder.Services.AddSingleton<ChatEndpoint>();
+        builder.Services.AddSingleton<SpeechEndpoint>();
+        builder.Services.AddSingleton<TranscriptionEndpoint>();
         builder.WebHost.ConfigureKestrel(kestrel =>
         {
             kestrel.AddServerHeader = false;
+            kestrel.Limits.MaxConcurrentConnections = options.Limits.MaxConnections;
             kestrel.Limits.MaxRequestBodySize = options.Limits.MaxBodyBytes;
             kestrel.Listen(options.Host == "localhost" ? IPAddress.Loopback : IPAddress.Parse(options.Host), options.Port);
         });
@@ -51,13 +77,21 @@ public static class ServerHost
         builder.Services.TryAddSingleton(_ => Assistant.Load(options.Model, options.SpeechTokenizer.Length == 0 ? null : options.SpeechTokenizer));
 
         WebApplication app = builder.Build();
+        _ = app.Services.GetRequiredService<ApiKeys>();
+        _ = app.Services.GetRequiredService<PrometheusMetrics>(); // It must be there before the first measurement.
         _ = app.Services.GetRequiredService<IInferenceEngine>(); // A damaged model is found before the first connection.
+        app.UseMiddleware<RequestLogMiddleware>();
         app.UseMiddleware<ErrorMiddleware>();
         // A client that vanished without closing does not answer pings; its session ends then.
         app.UseWebSockets(new WebSocketOptions { KeepAliveInterval = WebSocketPing, KeepAliveTimeout = WebSocketPing });
+        app.UseMiddleware<AccessMiddleware>();
         ModelEndpoints.Map(app);
         PageEndpoints.Map(app);
+        OperationsEndpoints.Map(app);
         RealtimeEndpoints.Map(app);
+        ChatEndpoint.Map(app);
+        SpeechEndpoint.Map(app);
+        TranscriptionEndpoint.Map(app);
         return app;
     }
 

@@ -11,6 +11,9 @@ internal static partial class ServerLog
     [LoggerMessage(2, LogLevel.Error, "{Method} {Path} failed")]
     public static partial void Failed(ILogger logger, string method, string path, Exception error);
 
+    [LoggerMessage(4, LogLevel.Information, "{Method} {Path} {Status} in {Milliseconds} ms for {Caller}")]
+    public static partial void Request(ILogger logger, string method, string path, int status, double milliseconds, string caller);
+
     [LoggerMessage(3, LogLevel.Error, "A reply failed")]
     public static partial void ReplyFailed(ILogger logger, Exception error);
 

@@ -60,6 +60,12 @@ public sealed class EngineOptions
     /// <summary>Positions a conversation may have; 0 takes the model's maximum, but not more than 8192.</summary>
     public int ContextLength { get; set; }
 
+    /// <summary>Most bytes of keys and values of one conversation, which bounds its positions; 0 for no other bound than those.</summary>
+    public long MaxConversationBytes { get; set; }
+
+    /// <summary>Most bytes of one text the model writes, 1 to 1000000.</summary>
+    public int MaxTextBytes { get; set; } = 4096;
+
     /// <summary>Most speech units of one answer, 1 to 100000; 1000 are 40 seconds and more.</summary>
     public int MaxUnits { get; set; } = 1000;
 }
@@ -67,6 +73,9 @@ public sealed class EngineOptions
 /// <summary>Limits on what a caller may ask for.</summary>
 public sealed class LimitOptions
 {
+    /// <summary>Open connections, 1 to 100000.</summary>
+    public int MaxConnections { get; set; } = 1000;
+
     /// <summary>Largest request body in bytes, 1 KiB to 1 GiB.</summary>
     public long MaxBodyBytes { get; set; } = 32 << 20;
 

@@ -13,12 +13,17 @@ internal static class ServerOptionsCheck
             errors.Add($"{Key(nameof(options.Model))} is missing: the model folder");
         if (options.Host != "localhost" && !IPAddress.TryParse(options.Host, out _))
             errors.Add($"{Key(nameof(options.Host))} is '{options.Host}', allowed is an IP address or localhost");
+        else if (options.ApiKeyFile.Length == 0 && options.Host != "localhost" && !IPAddress.IsLoopback(IPAddress.Parse(options.Host)))
+            errors.Add($"{Key(nameof(options.Host))} is {options.Host}, which others can reach: that needs API keys ({Key(nameof(options.ApiKeyFile))})");
         Range(nameof(options.Port), options.Port, 0, 65535);
         Range(nameof(options.DrainSeconds), options.DrainSeconds, 0, 3600);
         Range("Engine:Slots", options.Engine.Slots, 1, 256);
         Range("Engine:QueueLength", options.Engine.QueueLength, 1, 10_000);
         Range("Engine:ContextLength", options.Engine.ContextLength, 0, int.MaxValue);
+        Range("Engine:MaxConversationBytes", options.Engine.MaxConversationBytes, 0, long.MaxValue);
+        Range("Engine:MaxTextBytes", options.Engine.MaxTextBytes, 1, 1_000_000);
         Range("Engine:MaxUnits", options.Engine.MaxUnits, 1, 100_000);
+        Range("Limits:MaxConnections", options.Limits.MaxConnections, 1, 100_000);
         Range("Limits:MaxBodyBytes", options.Limits.MaxBodyBytes, 1 << 10, 1 << 30);
         Range("Limits:MaxAudioSeconds", options.Limits.MaxAudioSeconds, 1, 3600);
         Range("Limits:MaxImagePixels", options.Limits.MaxImagePixels, 784, 1_000_000_000);

@@ -71,6 +71,9 @@ public sealed class Assistant
     /// <summary>Beginnings of prompts that its conversations share.</summary>
     public PrefixStore Prefixes { get; } = new(DefaultPrefixBytes);
 
+    /// <summary>Whether the model was trained on transcripts only: lower-case words, no punctuation, one language.</summary>
+    internal bool KnowsSpokenTextOnly => _spokenText;
+
     internal ReplyGrammar TextGrammar => _textGrammar.Value;
 
     internal ReplyGrammar DialogueGrammar => _dialogueGrammar.Value;

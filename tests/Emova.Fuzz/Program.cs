@@ -3,10 +3,10 @@ using System.Security.Cryptography;
 using Emova.Fuzz;
 using Emova.Fuzz.Targets;
 
-// dotnet run -c Release --project tests/Emova.Fuzz -- wav|safetensors|index|config|image|tokenizer [--seconds N] [--seed N] [--input FILE]
+// dotnet run -c Release --project tests/Emova.Fuzz -- wav|safetensors|index|config|image|tokenizer|chat|form [--seconds N] [--seed N] [--input FILE]
 if (args.Length == 0)
 {
-    Console.Error.WriteLine("usage: wav|safetensors|index|config|image|tokenizer [--seconds 1..86400] [--seed N] [--input FILE]");
+    Console.Error.WriteLine("usage: wav|safetensors|index|config|image|tokenizer|chat|form [--seconds 1..86400] [--seed N] [--input FILE]");
     return 2;
 }
 return args[0] switch
@@ -17,12 +17,14 @@ return args[0] switch
     "config" => Start<ConfigTarget>(),
     "image" => Start<ImageTarget>(),
     "tokenizer" => Start<TokenizerTarget>(),
+    "chat" => Start<ChatTarget>(),
+    "form" => Start<FormTarget>(),
     _ => Unknown(),
 };
 
 int Unknown()
 {
-    Console.Error.WriteLine($"'{args[0]}': no such target; there are wav, safetensors, index, config, image and tokenizer");
+    Console.Error.WriteLine($"'{args[0]}': no such target; there are wav, safetensors, index, config, image, tokenizer, chat and form");
     return 2;
 }
 

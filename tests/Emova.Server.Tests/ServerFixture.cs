@@ -44,7 +44,12 @@ public sealed class ServerFixture : IAsyncDisposable
 
     public static Dictionary<string, string?> Settings(Dictionary<string, string?>? changes = null)
     {
-        Dictionary<string, string?> settings = new() { ["Emova:Model"] = ModelFolder, ["Emova:ModelName"] = "emova-test", ["Emova:Port"] = "0" };
+        Dictionary<string, string?> settings = new()
+        {
+            ["Emova:Model"] = ModelFolder, ["Emova:ModelName"] = "emova-test", ["Emova:Port"] = "0",
+            // A model of random weights would go on until its memory is full.
+            ["Emova:Engine:MaxTextBytes"] = "40", ["Emova:Engine:MaxUnits"] = "40",
+        };
         foreach ((string key, string? value) in changes ?? [])
             settings["Emova:" + key] = value;
         return settings;

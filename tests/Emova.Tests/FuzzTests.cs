@@ -26,6 +26,12 @@ public sealed class FuzzTests
     public void Tokenizers() => Check<TokenizerTarget>(300);
 
     [Fact]
+    public void Chat_requests() => Check<ChatTarget>(2000);
+
+    [Fact]
+    public void Forms_with_recordings() => Check<FormTarget>(2000);
+
+    [Fact]
     public void A_planted_defect_is_found_and_its_input_kept()
     {
         FuzzResult result = FuzzRun.Run<Fragile>(seed: 1, TimeSpan.FromSeconds(30));

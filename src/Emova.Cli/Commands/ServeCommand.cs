@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Emova.Server;
+using Emova.Server.Security;
 
 namespace Emova.Cli.Commands;
 
@@ -13,14 +14,22 @@ internal static class ServeCommand
         Option<int?> port = new("--port") { Description = "Port; 0 takes a free one. Default: 8080.", HelpName = "N" };
         Option<string?> name = new("--model-name") { Description = "The model's name in the protocol. Default: the name of its folder.", HelpName = "NAME" };
         Option<string?> keys = new("--api-key-file") { Description = "File with hashed API keys; without it there are none.", HelpName = "FILE" };
+        Option<string?> newKey = new("--new-api-key") { Description = "Make a key of that name, add its hash to --api-key-file, show the key once, and end.", HelpName = "NAME" };
         Option<int?> slots = new("--slots") { Description = "Replies written at the same time, 1 to 256. Default: 8.", HelpName = "N" };
         Option<string?> config = new("--config") { Description = "Settings file. Default: appsettings.json of the current folder, if there is one.", HelpName = "FILE" };
         ExampleCommand command = new(
             "serve", "Serve the model to OpenAI clients over HTTP and WebSocket.",
-            "emova serve", "emova serve --port 9000 --config server.json")
-        { host, port, name, keys, slots, config, common.Model, common.SpeechTokenizer, common.Threads };
+            "emova serve", "emova serve --port 9000 --config server.json", "emova serve --api-key-file keys --new-api-key ann")
+        { host, port, name, keys, newKey, slots, config, common.Model, common.SpeechTokenizer, common.Threads };
         command.SetAction(async (parsed, cancellation) =>
         {
+            if (parsed.GetValue(newKey) is { } owner)
+            {
+                string file = parsed.GetValue(keys) ?? throw new EmovaException("--new-api-key needs --api-key-file FILE");
+                Console.Out.WriteLine(ApiKeys.Create(file, owner));
+                return Application.Success;
+            }
+
             common.ApplyThreads(parsed);
             Dictionary<string, string?> settings = [];
             Set("Model", common.ModelFolder(parsed));

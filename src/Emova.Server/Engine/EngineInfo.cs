@@ -10,9 +10,10 @@ namespace Emova.Server.Engine;
 /// <param name="Voices">Names of its styles, <c>female-happy-high</c>.</param>
 /// <param name="OutputSampleRate">Samples per second of its speech; 0 when it cannot speak.</param>
 /// <param name="ContextLength">Positions a conversation may have.</param>
+/// <param name="SystemText">The system text the model is used to.</param>
 public sealed record EngineInfo(
     string ModelName, DateTimeOffset Created, string Fingerprint, bool CanHear, bool CanSpeak, bool CanSee,
-    IReadOnlyList<string> Voices, int OutputSampleRate, int ContextLength);
+    IReadOnlyList<string> Voices, int OutputSampleRate, int ContextLength, string SystemText = "");
 
 /// <summary>How busy the engine is.</summary>
 /// <param name="Running">Replies being written.</param>

@@ -1,56 +1,50 @@
+using System.Text;
 using Emova.Generation;
 using Emova.Text;
 
 namespace Emova.Server.Engine;
 
-/// <summary>Carries out one request on the engine's thread.</summary>
+/// <summary>Carries out one request: from its messages to the tokens the model writes, and from those to events and the result.</summary>
 internal sealed class ReplyWriter
 {
     private readonly Assistant _assistant;
     private readonly EngineOptions _options;
+    private readonly int _capacity;
     private readonly EngineRequest _request;
     private readonly Action<EngineEvent> _report;
-    private readonly CancellationToken _stop;
     private readonly ReplyBuilder _builder;
     private readonly StopTexts _stopTexts;
+    private readonly StringBuilder _shown = new();
     private TokenWriter? _writer;
+    private PromptUsage? _usage;
     private int _textTokens;
     private int _unitTokens;
     private bool _enough;
     private EndReason _end;
 
-    public ReplyWriter(Assistant assistant, EngineOptions options, EngineRequest request, Action<EngineEvent> report, CancellationToken stop)
+    public ReplyWriter(Assistant assistant, EngineOptions options, int capacity, EngineRequest request, Action<EngineEvent> report)
     {
         _assistant = assistant;
         _options = options;
+        _capacity = capacity;
         _request = request;
         _report = happening => report(happening with { TextTokens = _textTokens, AudioTokens = _unitTokens });
-        _stop = stop;
         _stopTexts = new StopTexts(request.Stop);
         _builder = new ReplyBuilder(assistant, request.Voice.Validate(), Forward);
     }
 
-    public void Run()
-    {
-        PendingReply pending = Begin(out PromptUsage usage);
-        _report(new EngineEvent.Started(usage));
-        Reply reply = pending.Run(_assistant, _stop);
-        if (_stopTexts.Flush() is { Length: > 0 } rest)
-            _report(new EngineEvent.Answer(rest));
-        _report(new EngineEvent.Finished(new EngineResult(
-            reply.Text, reply.Heard, reply.UserEmotion, reply.UserPitch, reply.Emotion, reply.Pitch, reply.Style, reply.Units, reply.Raw, _end,
-            usage, _textTokens, _unitTokens, reply.Timings)));
-    }
+    /// <summary>The reply in the making; null before <see cref="Prepare"/>.</summary>
+    public PendingReply? Pending { get; private set; }
 
-    /// <summary>Looks and listens, and prepares the writing.</summary>
-    private PendingReply Begin(out PromptUsage usage)
+    /// <summary>Looks and listens, and lays out the prompt.</summary>
+    public void Prepare(CancellationToken stop)
     {
         (List<int> ids, List<PictureInput> pictures) = _builder.Time(ReplyBuilder.Part.Speech, () => PromptComposer.Compose(_assistant, _request, Hear));
-        if (pictures.Count > 1)
-            throw new EmovaException("a conversation may have one picture; later ones need a new conversation");
-        foreach (PictureInput picture in pictures.Where(picture => picture.Features is null))
-            picture.SetFeatures(_builder.Time(ReplyBuilder.Part.Image, () => _assistant.EncodeImage(picture.Image!)));
-        _stop.ThrowIfCancellationRequested();
+        foreach (PictureInput picture in pictures)
+        {
+            stop.ThrowIfCancellationRequested();
+            See(picture);
+        }
 
         bool spoken = _request is { Task: EngineTask.Answer, Grammar: null } && _request.Messages[^1].Speech is not null;
         ReplyKind kind = _request.Task == EngineTask.Speak ? ReplyKind.Units : spoken ? ReplyKind.Dialogue : ReplyKind.Text;
@@ -60,19 +54,22 @@ internal sealed class ReplyWriter
             ReplyKind.Dialogue => _assistant.DialogueGrammar,
             _ => _assistant.TextGrammar,
         });
-        int capacity = _assistant.ContextLength(_options.ContextLength == 0 ? null : _options.ContextLength);
         Prompt prompt = new(ids, [.. pictures.Select(picture => picture.Features!)], _assistant.Model.Language.Config.HiddenSize);
-        int cached = 0;
-        PendingReply pending = new(_builder, kind, onToken =>
-        {
-            TokenWriter writer = new(
-                new SequenceCache(_assistant.Model.Language, capacity, _assistant.Prefixes), prompt, grammar.Start(new GrammarLimits(capacity, _options.MaxUnits)),
-                grammar.TokensToFinish, new Sampler(_request.Sampling, _assistant.Model.Language.Config.VocabSize), token => Take(token, onToken));
-            cached = writer.ReusedPositions;
-            return _writer = writer;
-        }, _request is { Task: EngineTask.Answer, Speak: true } && !spoken ? _ => Speak() : null, onWritten: null);
-        usage = PromptComposer.Count(_assistant, ids, pictures, cached);
-        return pending;
+        bool speakText = _request is { Task: EngineTask.Answer, Speak: true } && !spoken;
+        Pending = new PendingReply(_builder, kind, onToken => Writer(prompt, grammar, onToken), speakText ? _ => Speak() : null, onWritten: null);
+        _usage = PromptComposer.Count(_assistant, ids, pictures, _writer!.ReusedPositions);
+        _report(new EngineEvent.Started(_usage));
+    }
+
+    /// <summary>The result of a complete reply.</summary>
+    public EngineResult Finish()
+    {
+        Reply reply = Pending!.Finish();
+        Show(_stopTexts.Flush());
+        string text = _request.Task == EngineTask.Speak ? reply.Text : _shown.ToString();
+        return new EngineResult(
+            text, reply.Heard, reply.UserEmotion, reply.UserPitch, reply.Emotion, reply.Pitch, reply.Style, reply.Units, reply.Raw, _end,
+            _usage!, _textTokens, reply.Units.Count, reply.Timings);
     }
 
     private void Take(int token, Action<int> onToken)
@@ -99,19 +96,48 @@ internal sealed class ReplyWriter
             _writer!.Stop();
     }
 
+    private TokenWriter Writer(Prompt prompt, ReplyGrammar grammar, Action<int> onToken) => _writer = new TokenWriter(
+        new SequenceCache(_assistant.Model.Language, _capacity, _assistant.Prefixes), prompt, grammar.Start(new GrammarLimits(_options.MaxTextBytes, _options.MaxUnits)),
+        grammar.TokensToFinish, new Sampler(_request.Sampling, _assistant.Model.Language.Config.VocabSize), token => Take(token, onToken));
+
+    /// <summary>Writes the units of the text that was answered.</summary>
     private TokenWriter? Speak()
     {
-        if (_builder.Text.Length == 0)
+        Show(_stopTexts.Flush());
+        string text = _assistant.PrepareText(_shown.ToString());
+        if (text.Length == 0)
             return null;
-        ConversationOptions options = new() { Sampling = _request.Sampling, Voice = _request.Voice, Limits = new GrammarLimits(Units: _options.MaxUnits) };
-        return _assistant.SpeechWriter(_assistant.PrepareText(_builder.Text), options, _builder);
+        _enough = false;
+        Prompt prompt = _assistant.PromptOf([new(ConversationRole.User, SpeechPrompts.Speak + text), new(ConversationRole.Assistant, null)], []);
+        return Writer(prompt, _assistant.SpeechGrammar, token => _builder.Take(token, ReplyKind.Units));
     }
 
+    /// <summary>Two requests may come with the same recording: one of them hears it.</summary>
     private string Hear(SpeechInput speech)
     {
-        if (speech.Units is null)
-            speech.SetUnits(_assistant.EncodeToText(speech.Clip!, out IReadOnlyList<(int Unit, int Length)> runs), runs);
-        return speech.Units!;
+        lock (speech)
+        {
+            if (speech.Units is null)
+                speech.SetUnits(_assistant.EncodeToText(speech.Clip!, out IReadOnlyList<(int Unit, int Length)> runs), runs);
+            return speech.Units!;
+        }
+    }
+
+    private void See(PictureInput picture)
+    {
+        lock (picture)
+        {
+            if (picture.Features is null)
+                picture.SetFeatures(_builder.Time(ReplyBuilder.Part.Image, () => _assistant.EncodeImage(picture.Image!)));
+        }
+    }
+
+    private void Show(string text)
+    {
+        if (text.Length == 0)
+            return;
+        _shown.Append(text);
+        _report(new EngineEvent.Answer(text));
     }
 
     private void Forward(ReplyEvent happening)
@@ -125,9 +151,7 @@ internal sealed class ReplyWriter
                 _report(new EngineEvent.UserMood(mood.Emotion, mood.Pitch));
                 break;
             case ReplyEvent.AnswerText text:
-                string visible = _stopTexts.Add(text.Text);
-                if (visible.Length > 0)
-                    _report(new EngineEvent.Answer(visible));
+                Show(_stopTexts.Add(text.Text));
                 _enough |= _stopTexts.Found;
                 break;
             case ReplyEvent.AnswerMood mood:

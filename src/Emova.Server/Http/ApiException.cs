@@ -8,6 +8,9 @@ internal sealed class ApiException(int status, string type, string? code, string
 {
     public int Status { get; } = status;
 
+    /// <summary>How long a caller should wait before trying again; null where that is no help.</summary>
+    public TimeSpan? RetryAfter { get; private init; }
+
     public ApiError Error { get; } = new(new ApiErrorBody(message, type, param, code));
 
     /// <summary>A parameter that is missing, of the wrong kind or out of range.</summary>
@@ -28,7 +31,11 @@ internal sealed class ApiException(int status, string type, string? code, string
     public static ApiException UnsupportedMedia(string message) =>
         new(StatusCodes.Status415UnsupportedMediaType, "invalid_request_error", "unsupported_media_type", null, message);
 
-    public static ApiException Busy(string message) => new(StatusCodes.Status503ServiceUnavailable, "server_error", "overloaded", null, message);
+    public static ApiException Busy(string message) =>
+        new(StatusCodes.Status503ServiceUnavailable, "server_error", "overloaded", null, message) { RetryAfter = TimeSpan.FromSeconds(1) };
+
+    public static ApiException TooMany(string message, TimeSpan wait) =>
+        new(StatusCodes.Status429TooManyRequests, "requests", "rate_limit_exceeded", null, message) { RetryAfter = wait };
 
     public static ApiException Internal() =>
         new(StatusCodes.Status500InternalServerError, "server_error", "internal_error", null, "The server had an error while processing the request.");

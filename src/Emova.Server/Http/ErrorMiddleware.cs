@@ -1,3 +1,4 @@
+using System.Globalization;
 using Emova.Server.Engine;
 using Emova.Server.Wire;
 using Microsoft.AspNetCore.Http;
@@ -57,8 +58,8 @@ internal sealed class ErrorMiddleware(RequestDelegate next, ILogger<ErrorMiddlew
     {
         context.Response.Clear();
         context.Response.StatusCode = error.Status;
-        if (error.Status is StatusCodes.Status503ServiceUnavailable or StatusCodes.Status429TooManyRequests)
-            context.Response.Headers.RetryAfter = "1";
+        if (error.RetryAfter is { } wait)
+            context.Response.Headers.RetryAfter = Math.Ceiling(wait.TotalSeconds).ToString(CultureInfo.InvariantCulture);
         return context.Response.WriteAsJsonAsync(error.Error, ServerJson.Default.ApiError, cancellationToken: context.RequestAborted);
     }
 

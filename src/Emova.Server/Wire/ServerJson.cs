@@ -12,6 +12,18 @@ namespace Emova.Server.Wire;
 [JsonSerializable(typeof(ModelEntry))]
 [JsonSerializable(typeof(VoiceList))]
 [JsonSerializable(typeof(StyleList))]
+[JsonSerializable(typeof(ChatRequest))]
+[JsonSerializable(typeof(ChatContentPart))]
+[JsonSerializable(typeof(ChatCompletion))]
+[JsonSerializable(typeof(ChatChunk))]
+[JsonSerializable(typeof(SpeechRequest))]
+[JsonSerializable(typeof(SpeechDelta))]
+[JsonSerializable(typeof(SpeechDone))]
+[JsonSerializable(typeof(Transcription))]
+[JsonSerializable(typeof(VerboseTranscription))]
+[JsonSerializable(typeof(TranscriptDelta))]
+[JsonSerializable(typeof(TranscriptDone))]
+[JsonSerializable(typeof(string))]
 internal sealed partial class ServerJson : JsonSerializerContext;
 
 /// <summary>OpenAI's error object; all four keys are always present.</summary>

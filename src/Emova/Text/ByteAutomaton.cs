@@ -31,6 +31,53 @@ internal sealed class ByteAutomaton
 
     public StateKind KindOf(int state) => _states[state].Kind;
 
+    /// <summary>For each state, the fewest bytes (the end token counts as one) that lead from it to <see cref="Current"/>.</summary>
+    public int[] DistancesToEnd()
+    {
+        List<int>[] before = [.. Enumerable.Range(0, Count).Select(_ => new List<int>())];
+        for (int state = 0; state < Count; state++)
+        {
+            State from = _states[state];
+            IEnumerable<int> exits = from.Bytes is { } bytes ? bytes.Distinct() : [from.OnlyNext];
+            foreach (int next in exits.Append(from.End).Append(from.Unit).Where(next => next != Dead))
+                before[next].Add(state);
+        }
+
+        int[] distances = new int[Count];
+        Array.Fill(distances, int.MaxValue);
+        distances[_current] = 0;
+        Queue<int> reached = new([_current]);
+        while (reached.TryDequeue(out int state))
+        {
+            foreach (int earlier in before[state].Where(earlier => distances[earlier] == int.MaxValue))
+            {
+                distances[earlier] = distances[state] + 1;
+                reached.Enqueue(earlier);
+            }
+        }
+
+        return distances;
+    }
+
+    /// <summary>Adds a state that nothing leads to yet.</summary>
+    public int AddState(StateKind kind) => NewState(kind);
+
+    /// <summary>Leads from <paramref name="state"/> to <paramref name="next"/> by any byte of a range.</summary>
+    public void SetRange(int state, int first, int last, int next)
+    {
+        for (int value = first; value <= last; value++)
+            SetNext(state, (byte)value, next);
+    }
+
+    /// <summary>Leads from some states to the end by the end token.</summary>
+    public void EndAt(IEnumerable<int> states)
+    {
+        int done = NewState(StateKind.Literal);
+        foreach (int state in states)
+            _states[state].End = done;
+        _current = done;
+    }
+
     /// <summary>Whether entering <paramref name="state"/> means that a byte of free text was written.</summary>
     public bool IsContent(int state) => _states[state].Kind is StateKind.Text or StateKind.InsideCharacter;
 
@@ -86,9 +133,13 @@ internal sealed class ByteAutomaton
     }
 
     /// <summary>Free text of one character or more, ended by the end token.</summary>
-    public void AddPlainText()
+    /// <param name="notFirst">A byte that the text may not begin with.</param>
+    public void AddPlainText(byte? notFirst = null)
     {
+        int start = _current;
         int text = AddCharacters(json: false);
+        if (notFirst is { } excluded)
+            SetNext(start, excluded, Dead);
         int done = NewState(StateKind.Literal);
         _states[text].End = done;
         _current = done;
@@ -175,12 +226,6 @@ internal sealed class ByteAutomaton
         return next;
     }
 
-    private void SetRange(int state, int first, int last, int next)
-    {
-        for (int value = first; value <= last; value++)
-            SetNext(state, (byte)value, next);
-    }
-
     /// <summary>Most states lie inside a literal and have one exit; only the others get a table.</summary>
     private void SetNext(int state, byte value, int next)
     {
@@ -205,7 +250,8 @@ internal sealed class ByteAutomaton
     private (byte Value, int Next)? OnlyExit(int state)
     {
         State from = _states[state];
-        return from.Bytes is null && from.OnlyNext != Dead && from.Unit == Dead && from.End == Dead ? (from.OnlyByte, from.OnlyNext) : null;
+        // Forced bytes are encoded as text, so a character beyond ASCII, of several bytes, is left to be chosen.
+        return from.Bytes is null && from.OnlyNext != Dead && from.OnlyByte < 0x80 && from.Unit == Dead && from.End == Dead ? (from.OnlyByte, from.OnlyNext) : null;
     }
 
     private int NewState(StateKind kind)

@@ -69,18 +69,16 @@ public sealed record ConversationTemplate(
     public static ConversationTemplate Get(string key) =>
         ByKey.GetValueOrDefault(key) ?? throw new EmovaException($"conversation template '{key}' is unknown; known: {string.Join(", ", ByKey.Keys)}");
 
-    /// <summary>The same template with another system text; the markers around it stay.</summary>
-    public ConversationTemplate WithSystem(string text)
-    {
-        int start = 0;
-        foreach (string marker in (string[])["<|im_start|>system\n", "<|end_header_id|>\n\n", "<|system|>\n"])
-        {
-            if (System.IndexOf(marker, StringComparison.Ordinal) is >= 0 and int index)
-                start = Math.Max(start, index + marker.Length);
-        }
+    /// <summary>The system text without the markers before it.</summary>
+    public string SystemText => Style == SeparatorStyle.Glm4 ? "" : System[SystemStart..];
 
-        return this with { System = (Style == SeparatorStyle.Glm4 ? System + "<|system|>\n" : System[..start]) + text };
-    }
+    /// <summary>Where the system text begins behind its markers.</summary>
+    private int SystemStart => ((string[])["<|im_start|>system\n", "<|end_header_id|>\n\n", "<|system|>\n"])
+        .Max(marker => System.IndexOf(marker, StringComparison.Ordinal) is >= 0 and int index ? index + marker.Length : 0);
+
+    /// <summary>The same template with another system text; the markers before it stay.</summary>
+    public ConversationTemplate WithSystem(string text) =>
+        this with { System = (Style == SeparatorStyle.Glm4 ? System + "<|system|>\n" : System[..SystemStart]) + text };
 
     /// <summary>
     /// The prompt of a conversation. A last message without text leaves the assistant's turn open for generation.

@@ -18,6 +18,15 @@ public sealed class ReplyGrammar
     private readonly uint[]?[] _open;
     private readonly uint[]?[] _closing;
     private readonly int[]?[] _forced;
+    private readonly int[]? _distances;
+
+    /// <summary>A grammar without speech that, when room runs out, takes the shortest way to the end: lists and objects are closed, too.</summary>
+    internal ReplyGrammar(ByteAutomaton automaton, HuggingFaceTokenizer tokenizer, string endToken)
+        : this(automaton, tokenizer, null, endToken, "{\"a\": [1, \"b\"]}", slack: 0)
+    {
+        _distances = automaton.DistancesToEnd();
+        TokensToFinish = _distances.Where(distance => distance < int.MaxValue).Max();
+    }
 
     private ReplyGrammar(ByteAutomaton automaton, HuggingFaceTokenizer tokenizer, SpeechVocabulary? speech, string endToken, string shortest, int slack)
     {
@@ -196,6 +205,8 @@ public sealed class ReplyGrammar
     private int Step(int state, byte value, bool closing)
     {
         int next = _automaton.Next(state, value);
+        if (closing && _distances is not null && next != ByteAutomaton.Dead && _distances[next] >= _distances[state])
+            return ByteAutomaton.Dead;
         bool beginsCharacter = next != ByteAutomaton.Dead && _automaton.IsContent(next) && _automaton.KindOf(state) == StateKind.Text;
         return closing && beginsCharacter ? ByteAutomaton.Dead : next;
     }

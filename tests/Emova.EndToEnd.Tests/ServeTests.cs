@@ -1,0 +1,89 @@
+using System.Net.Http.Headers;
+using System.Runtime.InteropServices;
+using System.Text.Json;
+using System.Text.RegularExpressions;
+using Emova.Media;
+using Emova.Tests;
+using Xunit;
+
+namespace Emova.EndToEnd.Tests;
+
+/// <summary>`emova serve` as a process of its own: the requests that docs/serving.md shows work against the shipped model, and it ends when asked to.</summary>
+public sealed partial class ServeTests : IDisposable
+{
+    private static readonly string Root = FindRoot();
+
+    private readonly TemporaryFolder _work = new();
+
+    public void Dispose() => _work.Dispose();
+
+    [Fact]
+    public async Task The_documented_requests_work_and_a_signal_ends_the_server()
+    {
+        using EmovaProcess server = EmovaProcess.Start(_work.Folder, "serve", "--port", "0", "--model", Path.Combine(Root, "models", "emova-tiny"));
+        using HttpClient client = new() { BaseAddress = new Uri(await AddressAsync(server)) };
+        string page = await File.ReadAllTextAsync(Path.Combine(Root, "docs", "serving.md"));
+        List<Match> requests = [.. Request().Matches(page)];
+        Assert.Equal(["/v1/chat/completions", "/v1/audio/speech"], requests.Select(request => request.Groups["path"].Value));
+        foreach (Match request in requests)
+        {
+            using StringContent body = new(request.Groups["body"].Value, MediaTypeHeaderValue.Parse("application/json"));
+            using HttpResponseMessage response = await client.PostAsync(new Uri(request.Groups["path"].Value, UriKind.Relative), body);
+            byte[] answer = await response.Content.ReadAsByteArrayAsync();
+            Assert.True(response.IsSuccessStatusCode, System.Text.Encoding.UTF8.GetString(answer));
+            if (request.Groups["path"].Value == "/v1/audio/speech")
+                await File.WriteAllBytesAsync(_work["speech.wav"], answer);
+        }
+
+        Assert.InRange(WavFile.Read(_work["speech.wav"]).Duration.TotalSeconds, 0.3, 30);
+        Assert.Contains("-F model=emova-tiny -F file=@speech.wav", page, StringComparison.Ordinal);
+        using MultipartFormDataContent form = new() { { new StringContent("emova-tiny"), "model" }, { new ByteArrayContent(await File.ReadAllBytesAsync(_work["speech.wav"])), "file", "speech.wav" } };
+        using HttpResponseMessage transcribed = await client.PostAsync(new Uri("/v1/audio/transcriptions", UriKind.Relative), form);
+        Assert.NotEmpty(JsonDocument.Parse(await transcribed.Content.ReadAsStringAsync()).RootElement.GetProperty("text").GetString()!);
+
+        Assert.Equal(0, Kill(server.Id, 15));
+        Assert.Equal(0, server.Wait().ExitCode);
+    }
+
+    [Fact]
+    public void A_key_is_shown_once_and_a_public_address_needs_one()
+    {
+        EmovaResult made = EmovaProcess.Run(_work.Folder, "serve", "--api-key-file", "keys", "--new-api-key", "ann");
+        Assert.Equal(0, made.ExitCode);
+        Assert.Matches("^emova-[0-9a-f]{64}\n$", made.Output);
+        Assert.DoesNotContain(made.Output.Trim(), File.ReadAllText(_work["keys"]), StringComparison.Ordinal);
+        EmovaResult open = EmovaProcess.Run(_work.Folder, "serve", "--host", "0.0.0.0", "--model", Path.Combine(Root, "models", "emova-tiny"));
+        Assert.Equal(2, open.ExitCode);
+        Assert.Contains("Emova:ApiKeyFile", open.Error, StringComparison.Ordinal);
+    }
+
+    private static async Task<string> AddressAsync(EmovaProcess server)
+    {
+        for (int i = 0; i < 1200; i++)
+        {
+            if (Listening().Match(server.Output) is { Success: true } match)
+                return match.Groups[1].Value;
+            Assert.False(server.HasExited, "the server ended before it listened");
+            await Task.Delay(100);
+        }
+
+        throw new TimeoutException($"the server does not listen: {server.Output}");
+    }
+
+    private static string FindRoot()
+    {
+        DirectoryInfo? folder = new(AppContext.BaseDirectory);
+        while (folder is not null && !File.Exists(Path.Combine(folder.FullName, "Emova.slnx"))) folder = folder.Parent;
+        return folder?.FullName ?? throw new DirectoryNotFoundException($"no Emova.slnx above {AppContext.BaseDirectory}");
+    }
+
+    [LibraryImport("libc", EntryPoint = "kill")]
+    private static partial int Kill(int process, int signal);
+
+    [GeneratedRegex(@"Listening on (http://[^ ]+) with")]
+    private static partial Regex Listening();
+
+    /// <summary>curl commands with a JSON body.</summary>
+    [GeneratedRegex(@"curl http://127\.0\.0\.1:8080(?<path>\S+) -H 'Content-Type: application/json'[^\n]* -d '(?<body>\{.*?\})'$", RegexOptions.Singleline | RegexOptions.Multiline)]
+    private static partial Regex Request();
+}
