@@ -38,6 +38,7 @@ internal static class Doctor
         yield return new(
             "vector instructions", $"{string.Join(" ", features.Where(feature => feature.Present).Select(feature => feature.Name))}; {Vector256<byte>.Count * 8}-bit {(Vector256.IsHardwareAccelerated ? "in hardware" : "emulated, slow")}",
             Vector128.IsHardwareAccelerated);
+        yield return new("kernels", MachineProbe.Kernels);
         GCMemoryInfo memory = GC.GetGCMemoryInfo();
         yield return new("memory", $"{memory.TotalAvailableMemoryBytes / 1048576.0:0} MiB for this process");
         yield return new("read bandwidth", $"{MachineProbe.ReadBandwidth(WorkerTeam.Shared) / 1e9:0.0} GB/s with {WorkerTeam.Shared.ThreadCount} threads");

@@ -2,6 +2,8 @@ using System.Diagnostics;
 using System.Numerics.Tensors;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
+using System.Text.Json;
+using System.Text.Json.Nodes;
 using Emova.Checkpoints;
 using Emova.Media;
 using Emova.Models;
@@ -48,10 +50,20 @@ internal sealed class BenchRun(BenchOptions options, Action<string> onProgress, 
     public BenchReport RunRandom(ConfigSection config, string name, string command)
     {
         double baseline = ResidentMiB();
+        if (options.Quantization.Format is WeightFormat.Int4 or WeightFormat.Int8)
+            config = AsQuantized(config, name);
         int patches = Patches(EmovaConfig.Read(config));
         MemoryPlan plan = ModelInspector.Plan(config, options.Quantization, options.ContextLength, patches);
         RandomWeights weights = new(options.Seed, (tensor, shape) => ModelInspector.FormatOf(tensor, shape, options.Quantization));
         return Run(name, command, plan, baseline, patches, () => EmovaModel.CreateRandom(config, weights));
+    }
+
+    /// <summary>The configuration of the folder that <c>emova quantize</c> would make.</summary>
+    private static ConfigSection AsQuantized(ConfigSection config, string name)
+    {
+        JsonObject json = JsonNode.Parse(config.Json.GetRawText())!.AsObject();
+        json["quantization_config"] ??= new JsonObject();
+        return new ConfigSection(name, JsonSerializer.SerializeToElement(json));
     }
 
     private static double ResidentMiB() => Environment.WorkingSet / MiB;

@@ -18,7 +18,10 @@ internal static unsafe class CachedAttention
     private static float[]? scratch;
 
     /// <summary>Floats that each thread keeps for the scores of so many keys.</summary>
-    public static long ScratchPerThread(int keyCount) => (long)BitOperations.RoundUpToPowerOf2(RowsAtOnce * (ulong)keyCount);
+    public static long ScratchPerThread(int keyCount) => (long)BitOperations.RoundUpToPowerOf2((ulong)RowsAtOnce * (ulong)RowStride(keyCount));
+
+    /// <summary>An odd number of cache lines: rows a power of two apart would take the same places of the cache.</summary>
+    private static int RowStride(int keyCount) => ((keyCount + 15) / 16 | 1) * 16;
 
     public static void Run(
         float* q, int qStride, KeyValueStore store, float* y, int yStride, int queryCount, int firstPosition, int heads, float scale,
@@ -73,29 +76,29 @@ internal static unsafe class CachedAttention
         /// <summary>Rows that share a key head: row r sees <paramref name="keyCount"/> + r * <paramref name="growth"/> keys.</summary>
         private readonly void Attend(int keyHead, float* q, nint qStride, float* y, nint yStride, int rows, int keyCount, int growth)
         {
-            int longest = keyCount + (rows - 1) * growth;
-            if (scratch is null || scratch.Length < rows * longest) scratch = new float[Math.Max(1024, ScratchPerThread(longest))];
-            Span<float> all = scratch.AsSpan(0, rows * longest);
+            int longest = keyCount + (rows - 1) * growth, stride = RowStride(longest);
+            if (scratch is null || scratch.Length < rows * stride) scratch = new float[ScratchPerThread(longest)];
+            Span<float> all = scratch.AsSpan(0, rows * stride);
             fixed (float* scores = all)
             {
                 PanelKernel.Run<ushort>(Width, new PanelOperands
                 {
                     Weight = Store.Keys(keyHead), PanelBytes = (nint)Store.HeadDim * 2 * WeightLayout.GroupRows * sizeof(ushort), Taps = 1,
-                    X = q, XStride = qStride, Inputs = Store.HeadDim, Y = scores, YStride = longest, Outputs = longest,
+                    X = q, XStride = qStride, Inputs = Store.HeadDim, Y = scores, YStride = stride, Outputs = longest,
                 }, 0, rows, 0, (longest + 31) / 32);
                 for (int row = 0; row < rows; row++)
                 {
-                    Span<float> seen = all.Slice(row * longest, keyCount + row * growth);
+                    Span<float> seen = all.Slice(row * stride, keyCount + row * growth);
                     VectorMath.Scale(seen, Scale, seen);
                     VectorMath.Softmax(seen);
                     // Keys after a query's own position take no part: a weight of zero adds nothing to a chain.
-                    all[(row * longest + seen.Length)..((row + 1) * longest)].Clear();
+                    all[(row * stride + seen.Length)..(row * stride + longest)].Clear();
                 }
 
                 PanelKernel.Run<ushort>(Width, new PanelOperands
                 {
                     Weight = Store.Values(keyHead), PanelBytes = Store.ValuePanelBytes, Taps = 1,
-                    X = scores, XStride = longest, Inputs = longest, Y = y, YStride = yStride, Outputs = Store.ValueDim,
+                    X = scores, XStride = stride, Inputs = longest, Y = y, YStride = yStride, Outputs = Store.ValueDim,
                 }, 0, rows, 0, (Store.ValueDim + 31) / 32);
             }
         }

@@ -3,6 +3,8 @@ namespace Emova.Numerics;
 /// <summary>The gate of a feed-forward layer, over many rows and by all threads: as fast as memory, not as one core.</summary>
 internal static unsafe class GatedRows
 {
+    // Below this many values another pause of the threads costs more than it saves: a single row is gated by its caller.
+    private const long ParallelThreshold = 1L << 15;
     private const int Piece = 2048;
 
     /// <summary>gate = silu(gate) * up in every row.</summary>
@@ -17,7 +19,9 @@ internal static unsafe class GatedRows
         fixed (float* start = fused)
         {
             Body body = new() { Fused = start, Width = width, PiecesPerRow = (width + Piece - 1) / Piece };
-            (team ?? WorkerTeam.Shared).For(checked(rows * body.PiecesPerRow), body, minimumChunk: 2);
+            int items = checked(rows * body.PiecesPerRow);
+            if ((long)rows * width < ParallelThreshold) body.Execute(0, items);
+            else (team ?? WorkerTeam.Shared).For(items, body);
         }
     }
 

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using Emova.Numerics.Emitted;
 
 namespace Emova.Numerics;
 
@@ -10,6 +11,23 @@ public static unsafe class MachineProbe
     private const int Rounds = 5;
     private const int Chains = 12;
     private const int Steps = 200_000;
+
+    /// <summary>The kernels that products use on this machine, for people to read.</summary>
+    public static string Kernels
+    {
+        get
+        {
+            string width = VectorWidths.Best switch
+            {
+                VectorWidth.V512 or VectorWidth.Emitted => "512 bits",
+                VectorWidth.V256 => "256 bits",
+                VectorWidth.V128 => "128 bits",
+                _ => "scalar, slow",
+            };
+            return EmittedKernels.Instance is not { } emitted ? $"{width}, none emitted"
+                : emitted.HasPairs ? $"{width}, emitted for bytes and bfloat16" : $"{width}, emitted for bytes";
+        }
+    }
 
     /// <summary>Bytes per second that all threads together can read from memory, one forward stream per thread.</summary>
     /// <param name="team">Threads to use.</param>

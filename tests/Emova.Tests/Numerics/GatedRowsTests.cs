@@ -9,6 +9,7 @@ public sealed class GatedRowsTests
     [InlineData(1, 5)]
     [InlineData(1, 9000)]
     [InlineData(7, 2049)]
+    [InlineData(17, 2049)]
     [InlineData(0, 16)]
     public void EveryRowIsGatedAsAlone(int rows, int width)
     {
