@@ -7,7 +7,7 @@ namespace Emova.Numerics.Emitted;
 /// <summary>
 /// Kernels whose machine code is written at run time, for instructions that .NET does not offer as intrinsics: products of bytes (AVX-512
 /// VNNI) and of bfloat16 pairs (AVX-512 BF16). They are used where the processor has the instructions, the system lets memory become
-/// executable and each kernel gives the bits of the intrinsics in a check at first use; otherwise, or with the environment variable
+/// executable and each kernel gives the bits of the scalar reference in a check at first use; otherwise, or with the environment variable
 /// EMOVA_EMITTED=0, they are absent.
 /// </summary>
 internal sealed unsafe class EmittedKernels
