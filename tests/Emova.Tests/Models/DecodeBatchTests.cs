@@ -6,6 +6,7 @@ using Xunit;
 namespace Emova.Tests.Models;
 
 /// <summary>Conversations computed in one pass against the same ones computed alone: no bit may differ.</summary>
+[Trait("Category", "Golden")]
 public sealed class DecodeBatchTests
 {
     public static TheoryData<string> Cases => Fixtures.Cases("llm");
