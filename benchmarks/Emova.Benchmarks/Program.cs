@@ -12,6 +12,8 @@ switch (args)
         return KernelComparison.Run(args);
     case ["busy", ..]:
         return BusyMachine.Run(args);
+    case ["realtime", ..]:
+        return RealtimeLoad.Run(args);
     case ["hog"]:
         return BusyMachine.Hog();
 }

@@ -3,10 +3,10 @@ using System.Security.Cryptography;
 using Emova.Fuzz;
 using Emova.Fuzz.Targets;
 
-// dotnet run -c Release --project tests/Emova.Fuzz -- wav|safetensors|index|config|image|tokenizer|chat|form [--seconds N] [--seed N] [--input FILE]
+// dotnet run -c Release --project tests/Emova.Fuzz -- wav|safetensors|index|config|image|tokenizer|chat|form|realtime [--seconds N] [--seed N] [--input FILE]
 if (args.Length == 0)
 {
-    Console.Error.WriteLine("usage: wav|safetensors|index|config|image|tokenizer|chat|form [--seconds 1..86400] [--seed N] [--input FILE]");
+    Console.Error.WriteLine("usage: wav|safetensors|index|config|image|tokenizer|chat|form|realtime [--seconds 1..86400] [--seed N] [--input FILE]");
     return 2;
 }
 return args[0] switch
@@ -19,12 +19,13 @@ return args[0] switch
     "tokenizer" => Start<TokenizerTarget>(),
     "chat" => Start<ChatTarget>(),
     "form" => Start<FormTarget>(),
+    "realtime" => Start<RealtimeTarget>(),
     _ => Unknown(),
 };
 
 int Unknown()
 {
-    Console.Error.WriteLine($"'{args[0]}': no such target; there are wav, safetensors, index, config, image, tokenizer, chat and form");
+    Console.Error.WriteLine($"'{args[0]}': no such target; there are wav, safetensors, index, config, image, tokenizer, chat, form and realtime");
     return 2;
 }
 

@@ -53,6 +53,7 @@ public sealed class ArchitectureTests
     [InlineData("Emova", "")]
     [InlineData("Emova.Evaluation", "Emova")]
     [InlineData("Emova.Server", "Emova")]
+    [InlineData("Emova.Extensions.AI", "Emova Emova.Server")]
     [InlineData("Emova.Cli", "Emova Emova.Evaluation Emova.Server")]
     [InlineData("Emova.Training", "Emova Emova.Evaluation")]
     public void Projects_point_downwards_only(string project, string references)

@@ -32,6 +32,9 @@ public sealed class FuzzTests
     public void Forms_with_recordings() => Check<FormTarget>(2000);
 
     [Fact]
+    public void Realtime_events() => Check<RealtimeTarget>(3000);
+
+    [Fact]
     public void A_planted_defect_is_found_and_its_input_kept()
     {
         FuzzResult result = FuzzRun.Run<Fragile>(seed: 1, TimeSpan.FromSeconds(30));

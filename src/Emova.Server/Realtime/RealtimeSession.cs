@@ -563,7 +563,7 @@ internal sealed class RealtimeSession
         entry.TranscriptShown = true;
         if (transcript.Shown && transcript.Held is { } rest)
             Send(new TranscriptionDelta(entry.Id, 0, rest));
-        Send(new TranscriptionCompleted(entry.Id, 0, text, new DurationUsage(entry.Speech[^1].Duration.TotalSeconds)));
+        Send(new TranscriptionCompleted(entry.Id, 0, text, new DurationUsage((int)Math.Ceiling(entry.Speech[^1].Duration.TotalSeconds))));
     }
 
     private void StopJudging()

@@ -126,7 +126,7 @@ public sealed class SessionTests
         _session.Engine(new EngineEvent.Answer("hello "), new EngineEvent.Answer("there"), new EngineEvent.Finished(Result()));
         JsonObject done = Assert.Single(_session.End());
         Assert.Equal("conversation.item.input_audio_transcription.completed", Type(done));
-        Assert.Equal(("hello there", 0.6), ((string?)done["transcript"], (double)done["usage"]!["seconds"]!));
+        Assert.Equal(("hello there", 1), ((string?)done["transcript"], (int)done["usage"]!["seconds"]!));
     }
 
     [Fact]

@@ -64,8 +64,11 @@ internal sealed record CachedTokenDetails(int TextTokens, int AudioTokens, int I
 
 internal sealed record OutputTokenDetails(int TextTokens, int AudioTokens);
 
-/// <summary>What a transcription took: the length of its audio.</summary>
-internal sealed record DurationUsage(double Seconds)
+/// <summary>
+/// What a transcription took: the length of its audio in whole seconds, rounded up. A fraction would be allowed, but OpenAI's .NET
+/// client (2.15) reads a whole number here and its session ends on anything else.
+/// </summary>
+internal sealed record DurationUsage(int Seconds)
 {
     public string Type => "duration";
 }
