@@ -80,8 +80,7 @@ internal sealed class ItemReader(RealtimeIds ids, RealtimeLimits limits)
             throw RealtimeException.Invalid(part.PathOf("audio"), $"Invalid '{part.PathOf("audio")}': at most {limits.Turn.TotalSeconds:0} s are allowed.");
         AudioClip clip = new(
             format.SampleRate == InputAudioBuffer.SampleRate ? samples : Resampler.Resample(samples, format.SampleRate, InputAudioBuffer.SampleRate), InputAudioBuffer.SampleRate);
-        entry.Speech.Add(new SpeechInput(clip));
-        entry.Audio = clip;
+        entry.Hear(clip);
     }
 
     private PictureInput ReadPicture(Fields part)

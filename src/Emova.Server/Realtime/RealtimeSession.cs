@@ -259,7 +259,7 @@ internal sealed class RealtimeSession
                     StopJudging();
                     _judging = _ids.Next("job");
                     _transcripts[_judging] = new Transcript(null);
-                    _model.Start(_judging, Transcription(new SpeechInput(_buffer.Peek(_speechStart, position))));
+                    _model.Start(_judging, Transcription(new SpeechInput(ConversationEntry.Trim(_buffer.Peek(_speechStart, position)))));
                     break;
                 case TurnChange.Stopped:
                     EndTurn(position);
@@ -311,8 +311,8 @@ internal sealed class RealtimeSession
 
     private void Commit(string id, AudioClip clip)
     {
-        ConversationEntry entry = new(new MessageItem { Id = id, Role = "user", Content = [new InputAudio(null)] }) { Audio = clip };
-        entry.Speech.Add(new SpeechInput(clip));
+        ConversationEntry entry = new(new MessageItem { Id = id, Role = "user", Content = [new InputAudio(null)] });
+        entry.Hear(clip);
         string? previous = _conversation.Insert(entry, null);
         Send(new BufferCommitted(previous, id));
         Send(new ItemAdded(previous, entry.Item));
@@ -563,7 +563,7 @@ internal sealed class RealtimeSession
         entry.TranscriptShown = true;
         if (transcript.Shown && transcript.Held is { } rest)
             Send(new TranscriptionDelta(entry.Id, 0, rest));
-        Send(new TranscriptionCompleted(entry.Id, 0, text, new DurationUsage((int)Math.Ceiling(entry.Speech[^1].Duration.TotalSeconds))));
+        Send(new TranscriptionCompleted(entry.Id, 0, text, new DurationUsage((int)Math.Ceiling(entry.Audio!.Duration.TotalSeconds))));
     }
 
     private void StopJudging()

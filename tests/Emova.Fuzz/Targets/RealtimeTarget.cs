@@ -22,9 +22,9 @@ public sealed class RealtimeTarget : IFuzzTarget
     [
         .. new[]
         {
-            """{"type":"session.update","event_id":"c1","session":{"type":"realtime","instructions":"Be brief.","output_modalities":["text"],"max_output_tokens":100,"audio":{"input":{"format":{"type":"audio/pcm","rate":24000},"transcription":{"model":"emova"},"turn_detection":{"type":"server_vad","threshold":0.5,"prefix_padding_ms":300,"silence_duration_ms":500,"idle_timeout_ms":6000}},"output":{"voice":"female-happy-normal","speed":1.0}}}}""",
+            """{"type":"session.update","event_id":"c1","session":{"type":"realtime","instructions":"Be brief.","output_modalities":["text"],"max_output_tokens":100,"audio":{"input":{"format":{"type":"audio/pcm","rate":24000},"transcription":{"model":"emova"},"turn_detection":{"type":"server_vad","threshold":0.5,"prefix_padding_ms":300,"silence_duration_ms":500,"idle_timeout_ms":6000}},"output":{"voice":"female","speed":1.0}}}}""",
             """{"type":"session.update","session":{"type":"realtime","tools":[{"type":"function","name":"f","parameters":{"type":"object"}}],"tool_choice":"auto","audio":{"input":{"turn_detection":{"type":"semantic_vad","eagerness":"high"}}}}}""",
-            """{"type":"session.update","session":{"modalities":["text","audio"],"voice":"echo","input_audio_format":"g711_ulaw","turn_detection":null,"temperature":0.8}}""",
+            """{"type":"session.update","session":{"modalities":["text","audio"],"voice":"female","input_audio_format":"g711_ulaw","turn_detection":null,"temperature":0.8}}""",
             """{"type":"input_audio_buffer.append","audio":"AAAAAAAAAAA="}""",
             """{"type":"input_audio_buffer.clear"}""",
             """{"type":"conversation.item.create","previous_item_id":"first","item":{"id":"x","type":"message","role":"user","content":[{"type":"input_text","text":"a"},{"type":"input_audio","audio":"AAAAAAAAAAA="}]}}""",

@@ -44,8 +44,9 @@ public sealed class G711Tests
         {
             float sample = value / 32768f;
             // A step is a sixteenth of its segment, and a segment begins at half of its end: the error is at most 1/32 of the value, with
-            // mu-law's bias of 132 added. What is louder than the loudest code (32124) becomes that code.
-            double allowed = ((Math.Abs(value) + 132) / 32.0) + 1, clipped = Math.Max(allowed, Math.Abs(value) - 32124);
+            // mu-law's bias of 132 added, and half of A-law's smallest step of 16 at least. What is louder than the loudest code (32124)
+            // becomes that code.
+            double allowed = Math.Max(8, ((Math.Abs(value) + 132) / 32.0) + 1), clipped = Math.Max(allowed, Math.Abs(value) - 32124);
             Assert.InRange((G711.FromMuLaw(G711.ToMuLaw(sample)) * 32768) - value, -clipped, clipped);
             Assert.InRange((G711.FromALaw(G711.ToALaw(sample)) * 32768) - value, -clipped, clipped);
         }
