@@ -87,6 +87,13 @@ internal sealed class ReplyBuilder
         }
     }
 
+    /// <summary>Units whose end is known, from a given one on, with the sample at which each ends.</summary>
+    public (int Unit, int End)[] UnitsFrom(int first)
+    {
+        lock (_gate)
+            return [.. _units.Skip(first).Zip(_unitEnds.Skip(first))];
+    }
+
     private string? Style { get; set; }
 
     public T Time<T>(Part part, Func<T> work)
@@ -277,6 +284,9 @@ internal sealed class ReplyBuilder
     {
         _firstAudio ??= Stopwatch.GetElapsedTime(_start);
         _samples.AddRange(samples);
+        // Whoever takes this piece may ask at once which units are spoken in it.
+        lock (_gate)
+            NoteUnitEnds();
         _onEvent?.Invoke(new ReplyEvent.AnswerAudio(new AudioClip(samples, _assistant.SpeechParts.SampleRate())));
     }
 }

@@ -41,7 +41,7 @@ public abstract record EngineEvent
     /// <param name="SampleRate">Samples per second.</param>
     public sealed record Audio(float[] Samples, int SampleRate) : EngineEvent
     {
-        /// <summary>Units whose length became known with this piece, repetitions merged; some may end after it.</summary>
+        /// <summary>Units whose end became known with this piece; some may end after it, and repeated units end together.</summary>
         public IReadOnlyList<SpokenUnit> Units { get; init; } = [];
     }
 

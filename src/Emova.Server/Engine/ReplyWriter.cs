@@ -19,6 +19,7 @@ internal sealed class ReplyWriter
     private PromptUsage? _usage;
     private int _textTokens;
     private int _unitTokens;
+    private int _toldUnits;
     private bool _enough;
     private EndReason _end;
 
@@ -158,7 +159,9 @@ internal sealed class ReplyWriter
                 _report(new EngineEvent.Mood(mood.Emotion, mood.Pitch, mood.Style));
                 break;
             case ReplyEvent.AnswerAudio audio:
-                _report(new EngineEvent.Audio(audio.Clip.Samples, audio.Clip.SampleRate));
+                SpokenUnit[] units = [.. _builder.UnitsFrom(_toldUnits).Select(unit => new SpokenUnit(unit.Unit, unit.End))];
+                _toldUnits += units.Length;
+                _report(new EngineEvent.Audio(audio.Clip.Samples, audio.Clip.SampleRate) { Units = units });
                 break;
         }
     }

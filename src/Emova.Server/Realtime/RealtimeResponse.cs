@@ -144,7 +144,7 @@ internal sealed class RealtimeResponse
             _resampler = audio.SampleRate == _settings.Output.Format.SampleRate ? null : new Resampler(audio.SampleRate, _settings.Output.Format.SampleRate);
         }
 
-        Reply.AddAudio((double)audio.Samples.Length / audio.SampleRate, audio.Units.Select(unit => (unit.Unit, (double)unit.End / audio.SampleRate)));
+        Reply.AddAudio(audio);
         if (_settings.Trace && audio.Units.Count > 0)
             _send(new TraceUnits(Id, _message!.Id, [.. audio.Units.Select(unit => new TraceUnit(unit.Unit, Math.Round((double)unit.End / audio.SampleRate, 4)))]));
         SendAudio(_resampler?.Push(audio.Samples) ?? audio.Samples);

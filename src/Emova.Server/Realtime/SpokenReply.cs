@@ -1,4 +1,5 @@
 using System.Text;
+using Emova.Server.Engine;
 using Emova.Text;
 
 namespace Emova.Server.Realtime;
@@ -12,9 +13,11 @@ internal sealed class SpokenReply
     // How fast a sentence is spoken before anything is known of its audio: letters a second of EMOVA-Tiny's voices at normal speed.
     private const double LettersPerSecond = 14;
 
-    private readonly List<(int Unit, double End)> _units = [];
+    private readonly List<int> _units = [];
+    private readonly List<int> _ends = [];
     private readonly StringBuilder _text = new();
     private readonly StringBuilder _heard = new();
+    private int _rate;
 
     /// <summary>The answer so far.</summary>
     public string Text => _text.ToString();
@@ -45,36 +48,35 @@ internal sealed class SpokenReply
         return start;
     }
 
-    /// <summary>Adds audio and the units that are spoken in it.</summary>
-    /// <param name="seconds">Length of the audio.</param>
-    /// <param name="units">Units whose length is known now, with the seconds from the beginning of the answer to their end.</param>
-    public void AddAudio(double seconds, IEnumerable<(int Unit, double End)> units)
+    /// <summary>Adds audio and the units whose end became known with it.</summary>
+    public void AddAudio(EngineEvent.Audio audio)
     {
-        Seconds += seconds;
-        _units.AddRange(units);
+        _rate = audio.SampleRate;
+        Seconds += (double)audio.Samples.Length / _rate;
+        foreach (SpokenUnit unit in audio.Units)
+        {
+            _units.Add(unit.Unit);
+            _ends.Add((int)unit.End);
+        }
     }
 
-    /// <summary>Forgets what lies after a moment: units that had not ended, and words that had not been spoken by the end of the last kept unit.</summary>
+    /// <summary>Forgets what lies after a moment: units that had not begun, and words that had not ended.</summary>
     /// <param name="heardSeconds">Seconds of the audio that were played.</param>
     public void Truncate(double heardSeconds)
     {
-        // Half a sample at the highest rate: a unit that ends where playing ended was heard.
-        const double tolerance = 1e-5;
-        int kept = _units.FindIndex(unit => unit.End > heardSeconds + tolerance);
-        if (kept < 0)
-            kept = _units.Count;
-        double end = _units.Count == 0 ? heardSeconds : kept == 0 ? 0 : _units[kept - 1].End;
+        int kept = Emova.Reply.UnitsHeard(_ends, (long)Math.Round(heardSeconds * _rate));
         double total = IsComplete && Seconds > 0 ? Seconds : Math.Max(Seconds, Weight(Text) / (LettersPerSecond * Speed));
         string text = Text;
-        _text.Clear().Append(end + tolerance >= total ? text : KeepWords(text, total <= 0 ? 0 : end / total));
+        _text.Clear().Append(heardSeconds >= total ? text : KeepWords(text, heardSeconds / total));
         _units.RemoveRange(kept, _units.Count - kept);
+        _ends.RemoveRange(kept, _ends.Count - kept);
         Seconds = Math.Min(Seconds, heardSeconds);
         IsComplete = true;
     }
 
     /// <summary>The reply as the model would have written it; null when it was no spoken dialogue.</summary>
     public string? ToReply(Func<IReadOnlyList<int>, string> unitText) => UserMood is not { } user || Mood is not { } mood ? null
-        : ReplyFormat.Write(Heard, user.Emotion, user.Pitch, Text, mood.Emotion, mood.Pitch, unitText([.. _units.Select(unit => unit.Unit)]));
+        : ReplyFormat.Write(Heard, user.Emotion, user.Pitch, Text, mood.Emotion, mood.Pitch, unitText(_units));
 
     /// <summary>The words that end within a share of the text's letters.</summary>
     private static string KeepWords(string text, double share)

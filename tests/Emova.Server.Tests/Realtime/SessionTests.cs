@@ -305,7 +305,7 @@ public sealed class SessionTests
     {
         SpeakAboutSun();
         Assert.Equal("Audio content of 2000ms is already shorter than 2001ms", (string?)_session.Refused("""{"type":"conversation.item.truncate","item_id":"item_1","content_index":0,"audio_end_ms":2001}""")["message"]);
-        Assert.Equal(["conversation.item.truncated"], Types(_session.Client("""{"type":"conversation.item.truncate","item_id":"item_1","content_index":0,"audio_end_ms":1499}""")));
+        Assert.Equal(["conversation.item.truncated"], Types(_session.Client("""{"type":"conversation.item.truncate","item_id":"item_1","content_index":0,"audio_end_ms":1000}""")));
         Assert.Equal("the", (string?)_session.Client("""{"type":"conversation.item.retrieve","item_id":"item_1"}""")[0]["item"]!["content"]![0]!["transcript"]);
         _session.Say("go on");
         _session.Client("""{"type":"response.create"}""");
@@ -314,10 +314,10 @@ public sealed class SessionTests
     }
 
     [Fact]
-    public void Units_heard_to_their_very_end_are_kept()
+    public void A_unit_of_which_something_was_heard_is_kept()
     {
         SpeakAboutSun();
-        _session.Client("""{"type":"conversation.item.truncate","item_id":"item_1","content_index":0,"audio_end_ms":1500}""");
+        _session.Client("""{"type":"conversation.item.truncate","item_id":"item_1","content_index":0,"audio_end_ms":1001}""");
         _session.Say("go on");
         _session.Client("""{"type":"response.create"}""");
         Assert.Contains("<|speech_5|><|speech_6|>\"", _session.Jobs[^1].Request.Messages[1].Text, StringComparison.Ordinal);
