@@ -1,5 +1,6 @@
 using Emova.Server;
 using Emova.Server.Engine;
+using Emova.Server.Operations;
 using Microsoft.Extensions.AI;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
@@ -27,6 +28,8 @@ public static class EmovaServiceCollectionExtensions
         if (ServerOptionsCheck.Errors(options) is { Count: > 0 } errors)
             throw new EmovaException(string.Join("; ", errors));
         services.AddLogging();
+        services.AddMetrics();
+        services.TryAddSingleton<ServerMetrics>();
         services.TryAddSingleton(options);
         services.TryAddSingleton(TimeProvider.System);
         services.TryAddSingleton(_ => Assistant.Load(options.Model, options.SpeechTokenizer.Length == 0 ? null : options.SpeechTokenizer));
