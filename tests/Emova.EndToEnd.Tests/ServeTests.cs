@@ -23,7 +23,7 @@ public sealed partial class ServeTests : IDisposable
         using EmovaProcess server = EmovaProcess.Start(_work.Folder, "serve", "--port", "0", "--model", Path.Combine(Root, "models", "emova-tiny"));
         using HttpClient client = new() { BaseAddress = new Uri(await AddressAsync(server)) };
         string page = await File.ReadAllTextAsync(Path.Combine(Root, "docs", "serving.md"));
-        List<Match> requests = [.. Request().Matches(page)];
+        List<Match> requests = [.. Request().Matches(page).Cast<Match>()];
         Assert.Equal(["/v1/chat/completions", "/v1/audio/speech"], requests.Select(request => request.Groups["path"].Value));
         foreach (Match request in requests)
         {
