@@ -102,7 +102,7 @@ public sealed class WeightLoader
             return index.Zeros(prefix + name, shape);
         if (!format.IsQuantized())
             return file.ReadFloat32(Stored(prefix + name));
-        LinearWeight packed = LinearWeight.Create(format, (int)shape[0], (int)shape[1]);
+        LinearWeight packed = LinearWeight.CreateTemporary(format, (int)shape[0], (int)shape[1]);
         Fill(packed, 0, Stored(prefix + name), file, packed.Outputs, format);
         float[] values = new float[shape[0] * shape[1]];
         for (int row = 0; row < packed.Outputs; row++)
@@ -247,7 +247,7 @@ public sealed class WeightLoader
         float[] rows = new float[rowsPerRead * inputs];
         if (stored.IsQuantized())
         {
-            LinearWeight packed = LinearWeight.Create(stored, count, inputs);
+            LinearWeight packed = LinearWeight.CreateTemporary(stored, count, inputs);
             Fill(packed, 0, name, file, count, stored);
             for (int row = 0; row < count; row++)
             {

@@ -157,7 +157,7 @@ public static class ModelQuantizer
             cancellationToken.ThrowIfCancellationRequested();
             int count = Math.Min(RowsPerRead, outputs - first);
             file.ReadFloat32(tensor.Name, (long)first * inputs, rows.AsSpan(0, count * inputs));
-            PackBody body = new() { Weight = LinearWeight.Create(format, count, inputs), Rows = rows, Errors = new RoundingError[(count + 15) / 16] };
+            PackBody body = new() { Weight = LinearWeight.CreateTemporary(format, count, inputs), Rows = rows, Errors = new RoundingError[(count + 15) / 16] };
             WorkerTeam.Shared.For(body.Errors.Length, body);
             foreach (RoundingError error in body.Errors)
                 total.Add(error);

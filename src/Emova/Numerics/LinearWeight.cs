@@ -29,13 +29,13 @@ public sealed unsafe class LinearWeight
     private readonly WeightMemory memory; // the panels, then the bias padded with zeros to a multiple of 32
     private readonly long panelBytes;
 
-    private LinearWeight(WeightFormat format, int outputs, int inputs)
+    private LinearWeight(WeightFormat format, int outputs, int inputs, bool isShared)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(outputs, 1);
         ArgumentOutOfRangeException.ThrowIfLessThan(inputs, 1);
         (Format, Outputs, Inputs) = (format, outputs, inputs);
         panelBytes = WeightLayout.PanelBytes(format, inputs);
-        memory = new WeightMemory(SizeFor(format, outputs, inputs));
+        memory = new WeightMemory(SizeFor(format, outputs, inputs), isShared);
         // The rows that pad the last panel are computed and dropped: they must hold something.
         long filled = outputs / WeightLayout.PanelRows(format) * panelBytes;
         memory.Clear(filled, memory.Length - filled);
@@ -73,14 +73,17 @@ public sealed unsafe class LinearWeight
             throw new ArgumentException($"weight has {weight.Length} values, expected {outputs} x {inputs}", nameof(weight));
         if (!bias.IsEmpty && bias.Length != outputs)
             throw new ArgumentException($"bias has {bias.Length} values, expected {outputs} or none", nameof(bias));
-        LinearWeight packed = new(format, outputs, inputs);
+        LinearWeight packed = Create(format, outputs, inputs);
         packed.SetRows(0, weight);
         packed.SetBias(0, bias);
         return packed;
     }
 
     /// <summary>A weight whose rows are still to be set, all of them, before its first use.</summary>
-    internal static LinearWeight Create(WeightFormat format, int outputs, int inputs) => new(format, outputs, inputs);
+    internal static LinearWeight Create(WeightFormat format, int outputs, int inputs) => new(format, outputs, inputs, isShared: true);
+
+    /// <summary>As <see cref="Create"/> for a conversion: its memory is released with it rather than with its neighbors.</summary>
+    internal static LinearWeight CreateTemporary(WeightFormat format, int outputs, int inputs) => new(format, outputs, inputs, isShared: false);
 
     /// <summary>Packs whole rows (rows, Inputs) beginning with row <paramref name="first"/>; tells what rounding did to them.</summary>
     internal RoundingError SetRows(int first, ReadOnlySpan<float> rows)
