@@ -256,7 +256,8 @@ public sealed class Assistant
         Prompt prompt = PromptOf([new(ConversationRole.User, question), new(ConversationRole.Assistant, null)], []);
         SequenceCache memory = new(Model.Language, ContextLength(options.ContextLength), Prefixes);
         return new TokenWriter(
-            memory, prompt, grammar.Start(options.Limits), grammar.TokensToFinish, new Sampler(options.Sampling, Model.Language.Config.VocabSize), onToken);
+            memory, prompt, grammar.Start(options.Limits), grammar.TokensToFinish, new Sampler(options.Sampling, Model.Language.Config.VocabSize), onToken)
+        { DraftTokens = options.DraftTokens };
     }
 
     private SpeechVocabulary RequireSpeech() => Speech ?? throw new EmovaException("this model has no speech encoder or decoder");

@@ -22,6 +22,8 @@ public sealed class Conversation
     internal Conversation(Assistant assistant, ConversationOptions options)
     {
         options.Voice.Validate();
+        if (options.DraftTokens is < 0 or > 64)
+            throw new EmovaException($"draft tokens are {options.DraftTokens}, allowed are 0 to 64");
         _assistant = assistant;
         _options = options;
         _memory = new SequenceCache(assistant.Model.Language, assistant.ContextLength(options.ContextLength), assistant.Prefixes);
@@ -90,7 +92,7 @@ public sealed class Conversation
             Prompt prompt = FittingPrompt(grammar.TokensToFinish);
             return _pending = new PendingReply(
                 builder, isSpoken ? ReplyKind.Dialogue : ReplyKind.Text,
-                onToken => new TokenWriter(_memory, prompt, grammar.Start(_options.Limits), grammar.TokensToFinish, _sampler, onToken),
+                onToken => new TokenWriter(_memory, prompt, grammar.Start(_options.Limits), grammar.TokensToFinish, _sampler, onToken) { DraftTokens = _options.DraftTokens },
                 !isSpoken && turn.Speak ? raw => _assistant.SpeechWriter(raw, _options, builder) : null, Remember);
         }
         catch

@@ -15,6 +15,9 @@ public sealed record ConversationOptions
     /// <summary>Bounds on the length of an answer.</summary>
     public GrammarLimits Limits { get; init; } = new();
 
+    /// <summary>Most tokens to guess per step from what was written before, 0 to 64; answers do not depend on it.</summary>
+    public int DraftTokens { get; init; }
+
     /// <summary>Positions to remember; null takes the model's maximum, but not more than 8192.</summary>
     public int? ContextLength { get; init; }
 }

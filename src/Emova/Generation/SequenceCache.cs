@@ -42,6 +42,29 @@ public sealed class SequenceCache(LanguageModel model, int capacity, PrefixStore
         keys.AddRange(prompt.Keys);
     }
 
+    /// <summary>Appends a guess of the tokens that come next: those that followed the last time the same tokens were there.</summary>
+    /// <param name="most">Most tokens.</param>
+    /// <returns>Tokens appended.</returns>
+    internal int AppendDraft(int most)
+    {
+        const int matched = 3;
+        if (keys.Count <= matched || most <= 0)
+            return 0;
+        ReadOnlySpan<int> all = CollectionsMarshal.AsSpan(keys);
+        int found = all[..^1].LastIndexOf(all[^matched..]);
+        if (found < 0)
+            return 0;
+        int first = found + matched, count = Math.Min(most, all.Length - first);
+        int picture = all.Slice(first, count).IndexOfAnyInRange(int.MinValue, -1);
+        count = picture >= 0 ? picture : count;
+        for (int i = 0; i < count; i++)
+            keys.Add(keys[first + i]);
+        return count;
+    }
+
+    /// <summary>The key of a position.</summary>
+    internal int KeyAt(int position) => keys[position];
+
     /// <summary>Appends a token that is still to be computed.</summary>
     public void Append(int token) => keys.Add(token);
 

@@ -19,6 +19,9 @@ public sealed class TokenWriter : ISequence
     private bool _isShared;
     private bool _isStopped;
     private int _entry = -1;
+    private int _firstDraft;
+    private int _drafted;
+    private int _verified;
 
     /// <summary>Begins a reply; nothing is computed yet.</summary>
     /// <param name="memory">The conversation; what it holds of the prompt is not computed again.</param>
@@ -53,6 +56,18 @@ public sealed class TokenWriter : ISequence
     /// <summary>Tokens of the reply so far.</summary>
     public int TokenCount { get; private set; }
 
+    /// <summary>
+    /// Most tokens to guess per step from what was written before (prompt lookup); 0 for none. What is written does not depend on it:
+    /// guesses are computed beside the next token and kept as far as they come true.
+    /// </summary>
+    public int DraftTokens { get; init; }
+
+    /// <summary>Tokens guessed so far.</summary>
+    public int DraftedTokens { get; private set; }
+
+    /// <summary>Of the guesses, those that came true.</summary>
+    public int AcceptedTokens { get; private set; }
+
     /// <summary>Tokens after which the reply is closed as soon as its grammar allows; null for no such bound.</summary>
     public int? MaximumTokens { get; init; }
 
@@ -85,9 +100,16 @@ public sealed class TokenWriter : ISequence
 
             if (!NeedsModel)
                 return false;
-            int rows = Math.Min(maxRows, _memory.Pending);
-            bool isAll = rows == _memory.Pending;
-            int entry = _memory.Enter(batch, rows, isAll ? 1 : 0, _prompt);
+            int pending = _memory.Pending, rows = Math.Min(maxRows, pending);
+            bool isAll = rows == pending;
+            (_firstDraft, _drafted, _verified) = (_memory.Length + pending, 0, 0);
+            if (isAll && DraftTokens > 0 && !IsReading)
+            {
+                _drafted = _memory.AppendDraft(Math.Min(DraftTokens, Math.Min(maxRows - rows, _memory.Room - _tokensToFinish)));
+                DraftedTokens += _drafted;
+            }
+
+            int entry = _memory.Enter(batch, rows + _drafted, isAll ? 1 + _drafted : 0, _prompt);
             _entry = isAll ? entry : -1;
             return true;
         }
@@ -109,9 +131,17 @@ public sealed class TokenWriter : ISequence
             if (!_isShared)
                 _memory.Share(_prompt.Length);
             _isShared = true;
-            _cursor.Hurry = MustHurry;
-            Take(_sampler.Choose(batch.Logits(_entry), _cursor.Allowed, _cursor.ExpectsUnits));
-            FollowForced();
+            // Each guess that comes true has its scores already; the first that does not ends the step, as if it had not been made.
+            int scored;
+            do
+            {
+                scored = _verified;
+                _cursor.Hurry = MustHurry;
+                Take(_sampler.Choose(batch.Logits(_entry, scored), _cursor.Allowed, _cursor.ExpectsUnits));
+                FollowForced();
+            }
+            while (_verified > scored && _memory.Pending == 0 && NeedsModel);
+            DropDrafts();
         }
         catch (Exception exception)
         {
@@ -119,7 +149,15 @@ public sealed class TokenWriter : ISequence
         }
     }
 
-    private bool MustHurry => _memory.Room <= _tokensToFinish || TokenCount >= MaximumTokens;
+    private bool MustHurry => _memory.Room + _drafted - _verified <= _tokensToFinish || TokenCount >= MaximumTokens;
+
+    /// <summary>Forgets the guesses that did not come true.</summary>
+    private void DropDrafts()
+    {
+        if (_verified < _drafted)
+            _memory.Truncate(_firstDraft + _verified);
+        _drafted = _verified;
+    }
 
     private void FollowForced()
     {
@@ -137,7 +175,17 @@ public sealed class TokenWriter : ISequence
     private void Take(int token)
     {
         _cursor.Accept(token);
-        _memory.Append(token);
+        if (_verified < _drafted && _memory.KeyAt(_firstDraft + _verified) == token)
+        {
+            _verified++;
+            AcceptedTokens++;
+        }
+        else
+        {
+            DropDrafts();
+            _memory.Append(token);
+        }
+
         TokenCount++;
         _onToken(token);
     }
