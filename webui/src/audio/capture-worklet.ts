@@ -1,7 +1,8 @@
 /// <reference types="audioworklet" />
 /** Hands the microphone over in pieces of 40 ms: small against a pause between words, large against the cost of a message. */
 class CaptureProcessor extends AudioWorkletProcessor {
-  private piece = new Float32Array(Math.round(sampleRate * 0.04));
+  private readonly length = Math.round(sampleRate * 0.04);
+  private piece = new Float32Array(this.length);
   private filled = 0;
 
   process(inputs: Float32Array[][]): boolean {
@@ -9,9 +10,10 @@ class CaptureProcessor extends AudioWorkletProcessor {
     if (!channel) return true;
     for (const sample of channel) {
       this.piece[this.filled++] = sample;
-      if (this.filled === this.piece.length) {
+      if (this.filled === this.length) {
         this.port.postMessage(this.piece, [this.piece.buffer]);
-        this.piece = new Float32Array(this.piece.length);
+        // What was handed over is gone from here, its length included.
+        this.piece = new Float32Array(this.length);
         this.filled = 0;
       }
     }

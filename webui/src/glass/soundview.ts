@@ -70,6 +70,7 @@ export class SoundView {
 
   private showUnits(units: Unit[]): void {
     this.shownUnits = units.length;
+    this.units.hidden = units.length === 0;
     this.units.setAttribute('aria-label', `Speech units of ${this.name}; arrow keys move, Enter plays`);
     this.units.replaceChildren(...units.map(({ unit, run, start, end }, i) => {
       const milliseconds = Math.round((end - start) * 1000);
@@ -109,11 +110,12 @@ function drawWave(canvas: HTMLCanvasElement, samples: Float32Array): boolean {
   if (!context) return false;
   const { clientWidth: width, clientHeight: height } = canvas;
   context.fillStyle = color('accent');
+  const loudest = samples.reduce((peak, sample) => Math.max(peak, Math.abs(sample)), 0.05);
   for (let x = 0; x < width; x++) {
     let peak = 0;
     const end = Math.floor(((x + 1) * samples.length) / width);
     for (let i = Math.floor((x * samples.length) / width); i < end; i++) peak = Math.max(peak, Math.abs(samples[i]!));
-    const bar = Math.max(1, peak * height);
+    const bar = Math.max(1, (peak / loudest) * height);
     context.fillRect(x, (height - bar) / 2, 1, bar);
   }
   return true;

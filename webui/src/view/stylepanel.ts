@@ -17,6 +17,10 @@ const dials: Dial[] = [
   { key: 'speed', label: 'Speed', low: 0.5, high: 1.5, step: 0.05, write: (value) => `${value.toFixed(2)}×` },
 ];
 
+/** In the order in which they are shown. */
+const emotions = ['neutral', 'happy', 'sad', 'angry', 'surprised', 'disgusted', 'fearful'];
+const pitches = ['low', 'normal', 'high'];
+
 /** How Emova speaks: choices of the model's styles, and dials between them. */
 export class StylePanel {
   onChange: (style: Style) => void = () => {};
@@ -43,8 +47,8 @@ export class StylePanel {
     const focused = document.activeElement?.id;
     this.panel.replaceChildren(
       this.choices('gender', 'Voice', parts(0), false),
-      this.choices('emotion', 'Emotion', parts(1), true),
-      this.choices('pitch', 'Pitch', ['low', 'normal', 'high'].filter((pitch) => parts(2).includes(pitch)), true),
+      this.choices('emotion', 'Emotion', emotions.filter((emotion) => parts(1).includes(emotion)), true),
+      this.choices('pitch', 'Pitch', pitches.filter((pitch) => parts(2).includes(pitch)), true),
       ...dials.map((dial) => this.dial(dial)),
       h('button', { type: 'button', class: 'small', onclick: () => this.set(defaultStyle) }, 'As the model chooses'));
     if (focused) document.getElementById(focused)?.focus();

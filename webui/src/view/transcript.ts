@@ -27,7 +27,7 @@ export class TranscriptView {
       picture.hidden = false;
     }
     this.write(turn, row.querySelector<HTMLElement>('.words')!);
-    row.hidden = turn.role === 'assistant' && turn.text === '' && turn.state !== 'open';
+    row.hidden = turn.role === 'assistant' && turn.text === '' && turn.state === 'done';
     row.scrollIntoView({ block: 'end' });
   }
 
@@ -70,7 +70,7 @@ export class TranscriptView {
 
   private write(turn: Turn, words: HTMLElement): void {
     if (turn.text === '') {
-      words.textContent = turn.state === 'failed' ? 'This was not understood.' : turn.picture ? '' : turn.role === 'user' ? (turn.state === 'listening' ? 'Listening…' : '…') : '…';
+      words.textContent = turn.state === 'failed' ? 'This was not understood.' : turn.state === 'listening' ? 'Listening…' : turn.picture || turn.state === 'cut' ? '' : '…';
       words.classList.add('pending');
       return;
     }
