@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
+using Emova.Media;
 using Emova.Server.Audio;
 using Emova.Server.Chat;
 using Emova.Server.Engine;
@@ -8,6 +9,7 @@ using Emova.Server.Operations;
 using Emova.Server.Page;
 using Emova.Server.Realtime;
 using Emova.Server.Security;
+using Emova.Text;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.Extensions.Configuration;
@@ -21,6 +23,9 @@ namespace Emova.Server;
 /// <summary>Builds and runs the server; the command line and the tests start the same one.</summary>
 public static class ServerHost
 {
+    private const int WarmUpSide = 64;
+    private const int WarmUpTokens = 100;
+
     private static readonly TimeSpan WebSocketPing = TimeSpan.FromSeconds(20);
 
     /// <summary>Builds the server without starting it.</summary>
@@ -102,6 +107,7 @@ public static class ServerHost
         ArgumentNullException.ThrowIfNull(app);
         await using (app.ConfigureAwait(false))
         {
+            await WarmUpAsync(app.Services.GetRequiredService<IInferenceEngine>(), cancellationToken).ConfigureAwait(false);
             try
             {
                 await app.StartAsync(cancellationToken).ConfigureAwait(false);
@@ -114,6 +120,26 @@ public static class ServerHost
             ServerLog.Listening(app.Logger, string.Join(' ', app.Urls), app.Services.GetRequiredService<IInferenceEngine>().Info.ModelName);
             using CancellationTokenRegistration stop = cancellationToken.Register(app.Lifetime.StopApplication);
             await app.WaitForShutdownAsync(CancellationToken.None).ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>
+    /// One spoken turn that nobody hears: the code of every part is compiled by the time the first caller comes, who would wait ten
+    /// times as long otherwise.
+    /// </summary>
+    private static async Task WarmUpAsync(IInferenceEngine engine, CancellationToken cancellationToken)
+    {
+        if (!engine.Info.CanHear || !engine.Info.CanSpeak)
+            return;
+        SpeechInput silence = new(new AudioClip(new float[Assistant.SampleRate], Assistant.SampleRate));
+        PictureInput? picture = engine.Info.CanSee ? new PictureInput(new RgbImage(WarmUpSide, WarmUpSide, new byte[3 * WarmUpSide * WarmUpSide])) : null;
+        EngineRequest turn = new() { Messages = [new(ConversationRole.User, null, silence, picture)], Speak = true, MaxTokens = WarmUpTokens };
+        await foreach (EngineEvent _ in engine.RunAsync(turn, cancellationToken).ConfigureAwait(false))
+        {
+        }
+
+        await foreach (EngineEvent _ in engine.RunAsync(new EngineRequest { Task = EngineTask.Speak, Messages = [new(ConversationRole.User, "one")], Speak = true, MaxTokens = WarmUpTokens }, cancellationToken).ConfigureAwait(false))
+        {
         }
     }
 

@@ -8,7 +8,7 @@ using Xunit;
 
 namespace Emova.EndToEnd.Tests;
 
-/// <summary>`emova serve` as a process of its own: the requests that docs/serving.md shows work against the shipped model, and it ends when asked to.</summary>
+/// <summary>`emova serve` as a process of its own: the requests that docs/serving.md and the README show work against the shipped model, and it ends when asked to.</summary>
 public sealed partial class ServeTests : IDisposable
 {
     private static readonly string Root = FindRoot();
@@ -22,9 +22,9 @@ public sealed partial class ServeTests : IDisposable
     {
         using EmovaProcess server = EmovaProcess.Start(_work.Folder, "serve", "--port", "0", "--model", Path.Combine(Root, "models", "emova-tiny"));
         using HttpClient client = new() { BaseAddress = new Uri(await AddressAsync(server)) };
-        string page = await File.ReadAllTextAsync(Path.Combine(Root, "docs", "serving.md"));
-        List<Match> requests = [.. Request().Matches(page).Cast<Match>()];
-        Assert.Equal(["/v1/chat/completions", "/v1/audio/speech"], requests.Select(request => request.Groups["path"].Value));
+        string page = await File.ReadAllTextAsync(Path.Combine(Root, "docs", "serving.md")), readme = await File.ReadAllTextAsync(Path.Combine(Root, "README.md"));
+        List<Match> requests = [.. Request().Matches(page + readme).Cast<Match>()];
+        Assert.Equal(["/v1/chat/completions", "/v1/audio/speech", "/v1/audio/speech"], requests.Select(request => request.Groups["path"].Value));
         foreach (Match request in requests)
         {
             using StringContent body = new(request.Groups["body"].Value, MediaTypeHeaderValue.Parse("application/json"));

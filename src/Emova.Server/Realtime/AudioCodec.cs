@@ -1,4 +1,3 @@
-using System.Buffers.Binary;
 using Emova.Media;
 using Emova.Server.Realtime.Wire;
 
@@ -9,37 +8,21 @@ internal static class AudioCodec
 {
     public static float[] Decode(ReadOnlySpan<byte> bytes, AudioFormat format)
     {
-        float[] samples = new float[bytes.Length / format.BytesPerSample];
-        switch (format.Type)
-        {
-            case "audio/pcm":
-                for (int i = 0; i < samples.Length; i++)
-                    samples[i] = BinaryPrimitives.ReadInt16LittleEndian(bytes[(2 * i)..]) / 32768f;
-                break;
-            case "audio/pcmu":
-                for (int i = 0; i < samples.Length; i++)
-                    samples[i] = G711.FromMuLaw(bytes[i]);
-                break;
-            default:
-                for (int i = 0; i < samples.Length; i++)
-                    samples[i] = G711.FromALaw(bytes[i]);
-                break;
-        }
-
+        if (format.Type == "audio/pcm")
+            return Pcm16.ToSamples(bytes);
+        float[] samples = new float[bytes.Length];
+        for (int i = 0; i < samples.Length; i++)
+            samples[i] = format.Type == "audio/pcmu" ? G711.FromMuLaw(bytes[i]) : G711.FromALaw(bytes[i]);
         return samples;
     }
 
     public static string ToBase64(ReadOnlySpan<float> samples, AudioFormat format)
     {
-        byte[] bytes = new byte[samples.Length * format.BytesPerSample];
+        if (format.Type == "audio/pcm")
+            return Convert.ToBase64String(Pcm16.ToBytes(samples));
+        byte[] bytes = new byte[samples.Length];
         for (int i = 0; i < samples.Length; i++)
-        {
-            if (format.Type == "audio/pcm")
-                BinaryPrimitives.WriteInt16LittleEndian(bytes.AsSpan(2 * i), (short)Math.Clamp(MathF.Round(samples[i] * 32768f), short.MinValue, short.MaxValue));
-            else
-                bytes[i] = format.Type == "audio/pcmu" ? G711.ToMuLaw(samples[i]) : G711.ToALaw(samples[i]);
-        }
-
+            bytes[i] = format.Type == "audio/pcmu" ? G711.ToMuLaw(samples[i]) : G711.ToALaw(samples[i]);
         return Convert.ToBase64String(bytes);
     }
 

@@ -1,5 +1,6 @@
 using Emova.Server.Engine;
 using Emova.Server.Http;
+using Emova.Server.Security;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
@@ -34,7 +35,7 @@ internal static class RealtimeEndpoints
         using System.Net.WebSockets.WebSocket socket = await context.WebSockets
             .AcceptWebSocketAsync(protocols.Contains(Protocol) ? Protocol : null).ConfigureAwait(false);
         using RealtimeConnection connection = new(
-            socket, engine, options, beta, services.GetRequiredService<TimeProvider>(), services.GetRequiredService<ILogger<RealtimeConnection>>());
+            socket, new MeteredEngine(engine, Caller.Of(context)), options, beta, services.GetRequiredService<TimeProvider>(), services.GetRequiredService<ILogger<RealtimeConnection>>());
         await connection.RunAsync(context.RequestAborted, services.GetRequiredService<IHostApplicationLifetime>().ApplicationStopping).ConfigureAwait(false);
     }
 }

@@ -38,9 +38,13 @@ internal sealed class Caller(string name, LimitOptions limits, TimeProvider time
     /// <exception cref="ApiException">The caller has used up this minute's.</exception>
     public void TakeAudio(TimeSpan duration)
     {
-        if (duration > TimeSpan.Zero && _audio.TryTake(duration.TotalSeconds) is { Ticks: > 0 } wait)
+        if (TryTakeAudio(duration) is { Ticks: > 0 } wait)
             throw ApiException.TooMany($"Rate limit reached: {limits.AudioSecondsPerMinute} seconds of audio a minute.", wait);
     }
+
+    /// <summary>Uses seconds of audio that came in.</summary>
+    /// <returns>Zero, or how long to wait until that much may be used.</returns>
+    public TimeSpan TryTakeAudio(TimeSpan duration) => duration > TimeSpan.Zero ? _audio.TryTake(duration.TotalSeconds) : TimeSpan.Zero;
 
     /// <summary>Counts seconds of audio that went out.</summary>
     public void ChargeAudio(TimeSpan duration) => _audio.Charge(duration.TotalSeconds);
