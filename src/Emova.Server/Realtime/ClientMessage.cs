@@ -1,4 +1,5 @@
 using System.Text.Json;
+using System.Text.Unicode;
 using Emova.Server.Realtime.Wire;
 
 namespace Emova.Server.Realtime;
@@ -14,6 +15,9 @@ internal static class ClientMessage
     {
         try
         {
+            // The parser looks at the bytes of a string only when somebody asks for it, which would be too late to refuse the event.
+            if (!Utf8.IsValid(utf8.Span))
+                throw new JsonException("invalid UTF-8");
             using JsonDocument document = JsonDocument.Parse(utf8, Options);
             JsonElement root = document.RootElement;
             if (root.ValueKind != JsonValueKind.Object)

@@ -1,4 +1,6 @@
 using Emova.Server.Engine;
+using Emova.Text;
+using ChatTool = Emova.Server.Wire.ChatTool;
 
 namespace Emova.Server.Realtime;
 
@@ -13,6 +15,10 @@ internal interface IRealtimeModel
 
     /// <summary>Stops a job; nothing more is heard of it.</summary>
     void Stop(string job);
+
+    /// <summary>The form of an answer that may call functions; null when this model cannot.</summary>
+    /// <exception cref="EmovaException">The parameters of a function are described in a way that no grammar can be made of.</exception>
+    ReplyGrammar? FindCallGrammar(IReadOnlyList<ChatTool> tools, bool allowText);
 
     /// <summary>The voice options of a voice name, or null when there is no such voice.</summary>
     VoiceOptions? FindVoice(string name);

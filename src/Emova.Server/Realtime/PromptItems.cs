@@ -1,4 +1,4 @@
-using Emova.Models.Speech;
+using Emova.Server.Chat;
 using Emova.Server.Engine;
 using Emova.Server.Realtime.Wire;
 using Emova.Text;
@@ -66,20 +66,31 @@ internal static class PromptItems
         switch (entry.Item)
         {
             case MessageItem { Role: "user" } message:
-                AddUser(messages, message, entry, ref heard);
+                AddUser(messages, TextOf(message), entry, ref heard);
                 break;
             case MessageItem message:
-                string text = entry.Raw ?? TextOf(message);
-                if (text.Length > 0)
-                    messages.Add(new EngineMessage(ConversationRole.Assistant, text));
+                AddAssistant(messages, entry.Raw ?? TextOf(message));
+                break;
+            case FunctionCallItem call:
+                AddAssistant(messages, ToolPrompt.Call(call.Name, call.Arguments));
+                break;
+            case FunctionOutputItem output:
+                AddUser(messages, ToolPrompt.Result(output.Output), entry, ref heard);
                 break;
         }
     }
 
-    /// <summary>Items of the same speaker one after the other, a picture and then a question, are one message to the model.</summary>
-    private static void AddUser(List<EngineMessage> messages, MessageItem message, ConversationEntry entry, ref ConversationEntry? heard)
+    private static void AddAssistant(List<EngineMessage> messages, string text)
     {
-        string text = TextOf(message);
+        if (messages.Count > 0 && messages[^1] is { Role: ConversationRole.Assistant } last)
+            messages[^1] = last with { Text = $"{last.Text}\n{text}" };
+        else if (text.Length > 0)
+            messages.Add(new EngineMessage(ConversationRole.Assistant, text));
+    }
+
+    /// <summary>Items of the same speaker one after the other, a picture and then a question, are one message to the model.</summary>
+    private static void AddUser(List<EngineMessage> messages, string text, ConversationEntry entry, ref ConversationEntry? heard)
+    {
         EngineMessage? last = messages.Count > 0 && messages[^1].Role == ConversationRole.User ? messages[^1] : null;
         PictureInput? picture = entry.Pictures.Count > 0 ? entry.Pictures[^1] : null;
         SpeechInput? speech = entry.Speech.Count > 0 ? entry.Speech[^1] : null;

@@ -4,6 +4,7 @@ using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using System.Threading.Channels;
+using Emova.Server.Chat;
 using Emova.Server.Engine;
 using Emova.Server.Realtime.Wire;
 using Microsoft.Extensions.Logging;
@@ -26,10 +27,10 @@ internal sealed class RealtimeConnection : IDisposable
     private readonly SemaphoreSlim _sent = new(0);
     private long _queuedBytes;
 
-    public RealtimeConnection(WebSocket socket, IInferenceEngine engine, ServerOptions options, bool beta, TimeProvider clock, ILogger logger)
+    public RealtimeConnection(WebSocket socket, IInferenceEngine engine, ServerOptions options, GrammarCache grammars, bool beta, TimeProvider clock, ILogger logger)
     {
         (_socket, _options, _logger) = (socket, options.Realtime, logger);
-        _worker = new RealtimeWorker(engine, options, beta, clock, logger, Write);
+        _worker = new RealtimeWorker(engine, options, grammars, beta, clock, logger, Write);
     }
 
     /// <summary>Serves the client until it leaves, the session expires, or the server stops.</summary>

@@ -1,3 +1,4 @@
+using Emova.Server.Chat;
 using Emova.Server.Engine;
 using Emova.Server.Http;
 using Emova.Server.Security;
@@ -35,7 +36,7 @@ internal static class RealtimeEndpoints
         using System.Net.WebSockets.WebSocket socket = await context.WebSockets
             .AcceptWebSocketAsync(protocols.Contains(Protocol) ? Protocol : null).ConfigureAwait(false);
         using RealtimeConnection connection = new(
-            socket, new MeteredEngine(engine, Caller.Of(context)), options, beta, services.GetRequiredService<TimeProvider>(), services.GetRequiredService<ILogger<RealtimeConnection>>());
+            socket, new MeteredEngine(engine, Caller.Of(context)), options, services.GetRequiredService<GrammarCache>(), beta, services.GetRequiredService<TimeProvider>(), services.GetRequiredService<ILogger<RealtimeConnection>>());
         await connection.RunAsync(context.RequestAborted, services.GetRequiredService<IHostApplicationLifetime>().ApplicationStopping).ConfigureAwait(false);
     }
 }

@@ -1,5 +1,7 @@
+using System.Text;
 using Emova.Media;
 using Emova.Models.Speech;
+using Emova.Server.Chat;
 using Emova.Server.Engine;
 using Emova.Server.Realtime.Wire;
 
@@ -16,28 +18,43 @@ internal sealed class RealtimeResponse
     private readonly RealtimeIds _ids;
     private readonly Action<ServerEvent> _send;
     private readonly List<ItemObject> _output = [];
+    private readonly List<ConversationEntry> _calls = [];
+    private readonly StringBuilder _arguments = new();
+    private readonly ToolCallReader? _reader;
+    private RealtimeUsage _before;
     private ConversationEntry? _message;
     private Resampler? _resampler;
     private int _resampledRate;
     private RealtimeUsage _usage;
 
     /// <param name="settings">What it is made with.</param>
+    /// <param name="voice">Its voice.</param>
     /// <param name="conversation">The conversation its items go into; null for a response outside of it.</param>
     /// <param name="conversationId">The conversation's id.</param>
     /// <param name="heard">The item whose transcript the reply begins with.</param>
     /// <param name="ids">Names.</param>
     /// <param name="send">Where events go.</param>
     public RealtimeResponse(
-        ResponseSettings settings, ConversationItems? conversation, string? conversationId, ConversationEntry? heard, RealtimeIds ids, Action<ServerEvent> send)
+        ResponseSettings settings, VoiceOptions voice, ConversationItems? conversation, string? conversationId, ConversationEntry? heard, RealtimeIds ids, Action<ServerEvent> send)
     {
         (_settings, _conversation, _conversationId, _ids, _send) = (settings, conversation, conversation is null ? null : conversationId, ids, send);
-        Heard = heard;
-        Id = ids.Next("resp");
+        (Heard, Voice) = (heard, voice);
+        Id = Job = ids.Next("resp");
+        if (settings.CallableTools().Count > 0)
+            _reader = new ToolCallReader(AddText, (_, name) => OpenCall(name), (_, piece) => AddArguments(piece));
     }
 
     public string Id { get; }
 
+    /// <summary>What the engine works on for it.</summary>
+    public string Job { get; private set; }
+
+    public VoiceOptions Voice { get; }
+
     public ConversationEntry? Heard { get; }
+
+    /// <summary>The text that was written, complete, and is to be spoken now; null when nothing is left to do.</summary>
+    public string? TextToSpeak { get; private set; }
 
     /// <summary>The transcript of <see cref="Heard"/> as far as it is known; null before its first word.</summary>
     public Transcript? Transcript { get; set; }
@@ -58,9 +75,12 @@ internal sealed class RealtimeResponse
         Reply = new SpokenReply { Speed = _settings.Output.Speed };
         _send(new ResponseCreated(Snapshot("in_progress", null, null)));
         // With tools it may be a call that comes; without, clients want to know of the message as early as possible.
-        if (_settings.Tools.Count == 0)
+        if (_reader is null)
             OpenMessage();
     }
+
+    /// <summary>The written text is spoken by a job of its own.</summary>
+    public void BeginVoice(string job) => (Job, TextToSpeak, _before, _usage) = (job, null, Add(_before, _usage), default);
 
     public void Tell(EngineEvent happening)
     {
@@ -78,6 +98,9 @@ internal sealed class RealtimeResponse
                 if (_settings.Trace && Heard is not null)
                     _send(new TraceHeard(Heard.Id, [.. Heard.Speech[^1].Runs.Select(run => new TraceRun(run.Unit, run.Length))], mood.Emotion, mood.Pitch));
                 break;
+            case EngineEvent.Answer answer when _reader is not null:
+                _reader.Add(answer.Text);
+                break;
             case EngineEvent.Answer answer:
                 AddText(answer.Text);
                 break;
@@ -92,11 +115,8 @@ internal sealed class RealtimeResponse
                 EngineResult result = finished.Result;
                 _usage = new RealtimeUsage(
                     result.Prompt.Text, result.Prompt.Audio, result.Prompt.Image, result.Prompt.Cached, result.TextTokens, result.AudioTokens);
-                OpenMessage();
                 Flush();
-                TellTimings(result);
-                Reply.IsComplete = true;
-                _message!.Raw = result.Raw;
+                Complete(result);
                 break;
         }
     }
@@ -106,9 +126,68 @@ internal sealed class RealtimeResponse
     /// <param name="details">Why; null when completed.</param>
     public void Close(string status, StatusDetails? details = null)
     {
+        string items = status == "completed" ? "completed" : "incomplete";
         if (_message is not null)
-            CloseMessage(status == "completed" ? "completed" : "incomplete");
-        _send(new ResponseDone(Snapshot(status, details, UsageObject.Of(_usage))));
+            CloseMessage(items);
+        CloseCall(items);
+        _send(new ResponseDone(Snapshot(status, details, UsageObject.Of(Add(_before, _usage)))));
+    }
+
+    private static RealtimeUsage Add(RealtimeUsage a, RealtimeUsage b) => new(
+        a.Text + b.Text, a.Audio + b.Audio, a.Image + b.Image, a.Cached + b.Cached, a.OutputText + b.OutputText, a.OutputAudio + b.OutputAudio);
+
+    private void Complete(EngineResult result)
+    {
+        _reader?.Finish();
+        if (_calls.Count > 0)
+            return;
+        OpenMessage();
+        TellTimings(result);
+        if (_reader is not null && _settings.Spoken && Reply.Text.Length > 0 && Job == Id)
+        {
+            // Speaking it writes units, which are no part of what the model said.
+            _message!.Raw = result.Raw;
+            TextToSpeak = Reply.Text;
+            return;
+        }
+
+        Reply.IsComplete = true;
+        _message!.Raw ??= result.Raw;
+    }
+
+    private void OpenCall(string name)
+    {
+        CloseCall("completed");
+        FunctionCallItem item = new() { Id = _ids.Next("item"), Status = "in_progress", CallId = _ids.Next("call"), Name = name };
+        ConversationEntry entry = new(item);
+        _calls.Add(entry);
+        string? previous = _conversation?.Insert(entry, null);
+        _send(new OutputItemAdded(Id, _calls.Count - 1, item));
+        if (_conversation is not null)
+            _send(new ItemAdded(previous, item));
+    }
+
+    private void AddArguments(string piece)
+    {
+        _arguments.Append(piece);
+        FunctionCallItem item = (FunctionCallItem)_calls[^1].Item;
+        _send(new ArgumentsDelta(Id, item.Id, _calls.Count - 1, item.CallId, piece));
+    }
+
+    /// <summary>Closes the call that is being written, if there is one.</summary>
+    private void CloseCall(string status)
+    {
+        if (_calls.Count == 0 || _calls[^1].Item is not FunctionCallItem { Status: "in_progress" } open)
+            return;
+        int index = _calls.Count - 1;
+        FunctionCallItem item = open with { Status = status, Arguments = _arguments.ToString() };
+        _arguments.Clear();
+        _calls[^1].Item = item;
+        _send(new ArgumentsDone(Id, item.Id, index, item.CallId, item.Name, item.Arguments));
+        if (_conversation is not null)
+            _send(new ItemDone(_conversation.PreviousOf(_calls[^1]), item));
+        _send(new OutputItemDone(Id, index, item));
+        _output.Add(item);
     }
 
     private void OpenMessage()

@@ -2,9 +2,11 @@ using System.Text.Json;
 using System.Text.Json.Nodes;
 using Emova.Generation;
 using Emova.Media;
+using Emova.Server.Chat;
 using Emova.Server.Engine;
 using Emova.Server.Realtime.Wire;
 using Emova.Text;
+using ChatTool = Emova.Server.Wire.ChatTool;
 
 namespace Emova.Server.Realtime;
 
@@ -123,7 +125,9 @@ internal sealed class RealtimeSession
         _voiceUsed |= response.HasAudio;
         if (happening is EngineEvent.Finished finished)
         {
-            if (finished.Result.End == EndReason.Length)
+            if (response.TextToSpeak is { } text)
+                SpeakText(response, text);
+            else if (finished.Result.End == EndReason.Length)
                 Close(response, "incomplete", new StatusDetails("incomplete", "max_output_tokens"));
             else
                 Close(response, "completed", null);
@@ -454,11 +458,19 @@ internal sealed class RealtimeSession
     private void Respond(ResponseSettings settings, IReadOnlyList<ConversationEntry> context)
     {
         EngineRequest request = PromptItems.Compose(context, settings, _model.FindVoice(settings.Output.Voice)!, _info.CanSpeak, out ConversationEntry? heard);
+        request = AllowCalls(request, settings);
         if (settings.Temperature is { } temperature)
             request = request with { Sampling = new SamplingOptions { Temperature = (float)temperature, SpeechTemperature = 0 } };
         _idleDeadline = null;
-        RealtimeResponse response = new(settings, settings.InConversation ? _conversation : null, _conversationId, heard, _ids, Send);
-        _responses.Add(response.Id, response);
+        if (request.Grammar is not null && heard is not null)
+        {
+            // An answer of another form does not begin with what was heard.
+            TranscribeIfWanted(heard);
+            heard = null;
+        }
+
+        RealtimeResponse response = new(settings, request.Voice, settings.InConversation ? _conversation : null, _conversationId, heard, _ids, Send);
+        _responses.Add(response.Job, response);
         if (settings.InConversation)
             _active = response;
         response.Begin();
@@ -470,12 +482,41 @@ internal sealed class RealtimeSession
             _model.Stop(job);
         }
 
-        _model.Start(response.Id, request);
+        _model.Start(response.Job, request);
+    }
+
+    /// <summary>With functions the answer is text or calls, and text is spoken once it is complete.</summary>
+    private EngineRequest AllowCalls(EngineRequest request, ResponseSettings settings)
+    {
+        IReadOnlyList<ChatTool> tools = settings.CallableTools();
+        if (tools.Count == 0)
+            return request;
+        try
+        {
+            ReplyGrammar grammar = _model.FindCallGrammar(tools, settings.MayBeText)
+                ?? throw RealtimeException.Unsupported("tools", "Tools are not supported here.");
+            return request with { System = ToolPrompt.Append(request.System ?? _info.SystemText, tools), Grammar = grammar, Speak = false };
+        }
+        catch (EmovaException unusable)
+        {
+            throw RealtimeException.Unsupported("tools", unusable.Message);
+        }
+    }
+
+    private void SpeakText(RealtimeResponse response, string text)
+    {
+        _responses.Remove(response.Job);
+        response.BeginVoice(_ids.Next("job"));
+        _responses.Add(response.Job, response);
+        _model.Start(response.Job, new EngineRequest
+        {
+            Task = EngineTask.Speak, Messages = [new EngineMessage(ConversationRole.User, text)], Speak = true, Voice = response.Voice,
+        });
     }
 
     private void CancelResponse(string? id)
     {
-        RealtimeResponse? response = id is null ? _active : _responses.GetValueOrDefault(id);
+        RealtimeResponse? response = id is null ? _active : _responses.Values.FirstOrDefault(running => running.Id == id);
         if (response is null)
             throw new RealtimeException("response_cancel_not_active", "Cancellation failed: no active response found");
         Cancel(response, "client_cancelled");
@@ -483,13 +524,13 @@ internal sealed class RealtimeSession
 
     private void Cancel(RealtimeResponse response, string reason)
     {
-        _model.Stop(response.Id);
+        _model.Stop(response.Job);
         Close(response, "cancelled", new StatusDetails("cancelled", reason));
     }
 
     private void Close(RealtimeResponse response, string status, StatusDetails? details)
     {
-        _responses.Remove(response.Id);
+        _responses.Remove(response.Job);
         response.Close(status, details);
         if (response.Heard is { } heard && !response.HeardAll)
             TranscribeIfWanted(heard);

@@ -1,8 +1,11 @@
 using System.Text.Json.Nodes;
 using System.Threading.Channels;
+using Emova.Server.Chat;
 using Emova.Server.Engine;
 using Emova.Server.Realtime.Wire;
+using Emova.Text;
 using Microsoft.Extensions.Logging;
+using ChatTool = Emova.Server.Wire.ChatTool;
 
 namespace Emova.Server.Realtime;
 
@@ -35,6 +38,7 @@ internal sealed class RealtimeWorker : IRealtimeModel
 
     private readonly IInferenceEngine _engine;
     private readonly RealtimeOptions _options;
+    private readonly GrammarCache? _grammars;
     private readonly TimeProvider _clock;
     private readonly ILogger _logger;
     private readonly RealtimeSession _session;
@@ -46,14 +50,15 @@ internal sealed class RealtimeWorker : IRealtimeModel
 
     /// <param name="engine">The model.</param>
     /// <param name="options">Settings of sessions and limits.</param>
+    /// <param name="grammars">Grammars of function calls; null for sessions without tools.</param>
     /// <param name="beta">Whether the client asked for the beta dialect.</param>
     /// <param name="clock">Tells when the session expires.</param>
     /// <param name="logger">Takes failures of the engine.</param>
     /// <param name="write">Where server events go, called by the loop: the event, and its translation in the beta dialect.</param>
     public RealtimeWorker(
-        IInferenceEngine engine, ServerOptions options, bool beta, TimeProvider clock, ILogger logger, Action<JsonObject?, ServerEvent> write)
+        IInferenceEngine engine, ServerOptions options, GrammarCache? grammars, bool beta, TimeProvider clock, ILogger logger, Action<JsonObject?, ServerEvent> write)
     {
-        (_engine, _options, _clock, _logger) = (engine, options.Realtime, clock, logger);
+        (_engine, _options, _grammars, _clock, _logger) = (engine, options.Realtime, grammars, clock, logger);
         _expires = clock.GetUtcNow() + TimeSpan.FromMinutes(_options.SessionMinutes);
         _session = new RealtimeSession(this, engine.Info, new RealtimeSessionOptions
         {
@@ -131,6 +136,8 @@ internal sealed class RealtimeWorker : IRealtimeModel
         stop.Cancel();
         stop.Dispose();
     }
+
+    ReplyGrammar? IRealtimeModel.FindCallGrammar(IReadOnlyList<ChatTool> tools, bool allowText) => _grammars?.Calls(tools, allowText, allowSeveral: true);
 
     VoiceOptions? IRealtimeModel.FindVoice(string name) => VoiceNames.Find(name);
 

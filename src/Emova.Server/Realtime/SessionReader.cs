@@ -1,6 +1,8 @@
 using System.Text.Json;
 using Emova.Models.Speech;
 using Emova.Server.Realtime.Wire;
+using ChatFunction = Emova.Server.Wire.ChatFunction;
+using ChatTool = Emova.Server.Wire.ChatTool;
 
 namespace Emova.Server.Realtime;
 
@@ -290,6 +292,30 @@ internal sealed record ResponseSettings
     public IReadOnlyList<string> Modalities { get; init; } = ["audio"];
 
     public bool Spoken => Modalities[0] == "audio";
+
+    /// <summary>The functions that may be called, in the form of chat completions; empty when none may.</summary>
+    public IReadOnlyList<ChatTool> CallableTools()
+    {
+        if (Tools.Count == 0 || ToolChoice.ValueKind == JsonValueKind.String && ToolChoice.ValueEquals("none"))
+            return [];
+        string? only = ToolChoice.ValueKind == JsonValueKind.Object ? ToolChoice.GetProperty("name").GetString() : null;
+        List<ChatTool> callable = [];
+        foreach (JsonElement tool in Tools)
+        {
+            string name = tool.GetProperty("name").GetString()!;
+            if (only is null || name == only)
+            {
+                callable.Add(new ChatTool("function", new ChatFunction(
+                    name, tool.TryGetProperty("description", out JsonElement description) && description.ValueKind == JsonValueKind.String ? description.GetString() : null,
+                    tool.TryGetProperty("parameters", out JsonElement parameters) ? parameters : null, null)));
+            }
+        }
+
+        return callable.Count > 0 ? callable : throw RealtimeException.Invalid("tool_choice", $"Invalid 'tool_choice': there is no tool called '{only}'.");
+    }
+
+    /// <summary>Whether the answer may be text although there are functions.</summary>
+    public bool MayBeText => ToolChoice.ValueKind == JsonValueKind.String && ToolChoice.ValueEquals("auto");
 
     public TokenLimit MaxOutputTokens { get; init; }
 

@@ -2,6 +2,8 @@ using System.Text;
 using Emova.Server.Engine;
 using Emova.Server.Realtime;
 using Emova.Server.Realtime.Wire;
+using Emova.Text;
+using ChatTool = Emova.Server.Wire.ChatTool;
 
 namespace Emova.Fuzz.Targets;
 
@@ -68,6 +70,8 @@ public sealed class RealtimeTarget : IFuzzTarget
         {
         }
 
+        public ReplyGrammar? FindCallGrammar(IReadOnlyList<ChatTool> tools, bool allowText) => null;
+
         public VoiceOptions? FindVoice(string name) => VoiceNames.Find(name);
     }
 
@@ -75,7 +79,14 @@ public sealed class RealtimeTarget : IFuzzTarget
     private sealed class Ids : RealtimeIds
     {
         private int _next;
+        private bool _isNamed;
 
-        public override string Next(string prefix) => prefix == "item" && _next++ == 0 ? "spoken" : $"{prefix}_{_next++}";
+        public override string Next(string prefix)
+        {
+            if (prefix != "item" || _isNamed)
+                return $"{prefix}_{_next++}";
+            _isNamed = true;
+            return "spoken";
+        }
     }
 }

@@ -3,7 +3,9 @@ using System.Text.Json.Nodes;
 using Emova.Server.Engine;
 using Emova.Server.Realtime;
 using Emova.Server.Realtime.Wire;
+using Emova.Text;
 using Xunit;
+using ChatTool = Emova.Server.Wire.ChatTool;
 
 namespace Emova.Server.Tests.Realtime;
 
@@ -11,6 +13,9 @@ namespace Emova.Server.Tests.Realtime;
 internal sealed class SessionHarness : IRealtimeModel
 {
     public static readonly EngineInfo Everything = new("emova", DateTimeOffset.UnixEpoch, "fp_1", true, true, true, [], 24000, 4096);
+
+    // Nothing is written with it here; that there is one tells the engine of functions.
+    private static readonly Lazy<ReplyGrammar> CallGrammar = new(() => ReplyGrammar.ForText(HuggingFaceTokenizer.Parse(Emova.Tests.Text.ToyTokenizer.Json(), "toy"), "<|im_end|>"));
 
     private readonly List<JsonObject> _events = [];
 
@@ -33,6 +38,15 @@ internal sealed class SessionHarness : IRealtimeModel
     public void Stop(string job) => Jobs.RemoveAll(running => running.Job == job);
 
     public VoiceOptions? FindVoice(string name) => VoiceNames.Find(name);
+
+    /// <summary>Whether the last response with functions may be text as well; null before one.</summary>
+    public bool? CallsMayBeText { get; private set; }
+
+    public ReplyGrammar? FindCallGrammar(IReadOnlyList<ChatTool> tools, bool allowText)
+    {
+        CallsMayBeText = allowText;
+        return CallGrammar.Value;
+    }
 
     /// <summary>Sends one event and returns what the server says to it.</summary>
     public List<JsonObject> Client(string json)

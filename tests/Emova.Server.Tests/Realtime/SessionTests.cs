@@ -83,6 +83,15 @@ public sealed class SessionTests
     }
 
     [Fact]
+    public void Bytes_that_are_no_text_are_refused()
+    {
+        byte[] update = System.Text.Encoding.UTF8.GetBytes("""{"type":"session.update","session":{"modalities":["t?xt"]}}""");
+        update[Array.IndexOf(update, (byte)'?')] = 0x95;
+        _session.Session.Receive(update);
+        Assert.Equal("invalid_json", (string?)Assert.Single(_session.Take())["error"]!["code"]);
+    }
+
+    [Fact]
     public void The_error_names_the_clients_event()
     {
         Assert.Equal("mine", (string?)_session.Refused("""{"type":"response.cancel","event_id":"mine"}""")["event_id"]);
