@@ -40,17 +40,19 @@ public sealed class QuantizationTests : IDisposable
             {"text_config": {"model_type": "qwen2", "vocab_size": 8192, "hidden_size": 1024, "intermediate_size": 4096, "num_hidden_layers": 14,
              "num_attention_heads": 16, "num_key_value_heads": 4, "max_position_embeddings": 1024, "hidden_act": "silu", "tie_word_embeddings": true}}
             """);
-        EmovaResult result = EmovaProcess.Run(work.Folder, "bench", "--config", "config.json", "--random", "--context", "64", "--json", "--out", "first.json");
+        EmovaResult result = EmovaProcess.Run(work.Folder, "bench", "--config", "config.json", "--random", "--context", "256", "--json", "--out", "first.json");
         Assert.True(result.ExitCode == 0, result.Error);
         Dictionary<string, JsonElement> figures = JsonDocument.Parse(result.Output).RootElement.GetProperty("figures").EnumerateArray()
             .ToDictionary(figure => figure.GetProperty("name").GetString()!);
         double plan = Value("plan, all"), peak = Value("peak resident memory");
         Assert.InRange(Value("plan, language"), 100, 150); // 4.5 bits for 220 million parameters
-        Assert.InRange(peak, 0.8 * plan, 1.05 * plan);
+        // The plan is about the model; code compiled on the way and the garbage collector's reserve are the same few MiB for every model.
+        const double program = 32;
+        Assert.InRange(peak, 0.8 * plan, (1.05 * plan) + program);
         Assert.InRange(figures["reply"].GetProperty("limit").GetDouble(), 0.01, 1.5);
         Assert.InRange(Value("allocated per token of the reply"), 0, 0.001);
 
-        EmovaResult compared = EmovaProcess.Run(work.Folder, "bench", "--config", "config.json", "--random", "--context", "64", "--compare", "first.json");
+        EmovaResult compared = EmovaProcess.Run(work.Folder, "bench", "--config", "config.json", "--random", "--context", "256", "--compare", "first.json");
         Assert.True(compared.ExitCode == 0, compared.Error);
         Assert.Contains("now / before", compared.Output, StringComparison.Ordinal);
 
