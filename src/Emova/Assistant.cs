@@ -24,7 +24,10 @@ public sealed class Assistant
     private const int DefaultContextLength = 8192;
     private const long DefaultPrefixBytes = 64 << 20;
 
+    private const int LongestMargin = 10_000; // ms
+
     private readonly bool _spokenText;
+    private readonly int? _speechMargin;
     private readonly string[] _controlTexts;
     private readonly ConcurrentBag<DecodeLoop> _loops = [];
     private readonly Lazy<ReplyGrammar> _textGrammar;
@@ -36,6 +39,7 @@ public sealed class Assistant
         Tokenizer = HuggingFaceTokenizer.Load(folder.TokenizerPath);
         Template = ConversationTemplate.Get(EmovaConfig.Read(folder.Config).ConversationTemplate);
         _spokenText = folder.Config.Text("text_form", "written", "written", "spoken") == "spoken";
+        _speechMargin = folder.Config.Has("speech_margin_ms") ? folder.Config.WholeNumber("speech_margin_ms", 0, LongestMargin) : null;
         Model = EmovaModel.Load(folder);
         int rows = Model.Language.Config.VocabSize;
         if (Tokenizer.VocabularySize > rows)
@@ -228,11 +232,17 @@ public sealed class Assistant
     /// <summary>Speech as prompt text: units without repetitions, each one that has a token.</summary>
     internal string EncodeToText(AudioClip audio) => EncodeToText(audio, out _);
 
+    /// <summary>
+    /// A recording as conversations and transcriptions hear it: silence around the speech is cut to <c>speech_margin_ms</c> where
+    /// config.json gives one, since a model trained on close-cut recordings mishears the rest. The same clip where it gives none.
+    /// </summary>
+    public AudioClip CutSilence(AudioClip audio) => _speechMargin is { } margin ? SilenceTrimmer.Trim(audio, margin) : audio;
+
     /// <summary>A recording as the language model reads it, and the units it was heard as with how often each came in a row.</summary>
     internal string EncodeToText(AudioClip audio, out IReadOnlyList<(int Unit, int Length)> runs)
     {
         SpeechVocabulary speech = RequireSpeech();
-        (int[] units, int[] lengths) = SpeechUnits.Collapse(EncodeSpeech(audio));
+        (int[] units, int[] lengths) = SpeechUnits.Collapse(EncodeSpeech(CutSilence(audio)));
         runs = [.. units.Zip(lengths)];
         return speech.ToLegalText(units);
     }

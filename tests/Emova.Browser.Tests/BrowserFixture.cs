@@ -21,7 +21,7 @@ public sealed class BrowserFixture : IAsyncLifetime
     private IPlaywright? _playwright;
     private IBrowser? _browser;
 
-    public static string Root { get; } = FindRoot();
+    public static string Root { get; } = Repository.Root;
 
     /// <summary>The recording that the fake microphone plays: 1.2 s, "where is the strawberry".</summary>
     public static string Question { get; } = Path.Combine(Root, "samples/strawberry.wav");
@@ -125,12 +125,4 @@ public sealed class BrowserFixture : IAsyncLifetime
     public static LocatorAssertionsToHaveTextOptions Slow() => new() { Timeout = StepTimeout };
 
     public static LocatorAssertionsToBeVisibleOptions SlowVisible() => new() { Timeout = StepTimeout };
-
-    private static string FindRoot()
-    {
-        DirectoryInfo? folder = new(AppContext.BaseDirectory);
-        while (folder is not null && !File.Exists(Path.Combine(folder.FullName, "Emova.slnx")))
-            folder = folder.Parent;
-        return folder?.FullName ?? throw new DirectoryNotFoundException($"no Emova.slnx above {AppContext.BaseDirectory}");
-    }
 }

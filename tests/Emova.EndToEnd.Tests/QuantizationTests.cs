@@ -11,10 +11,12 @@ public sealed class QuantizationTests : IDisposable
 
     public void Dispose() => work.Dispose();
 
+    private static string Model { get; } = Path.Combine(Repository.Root, "models", "emova-tiny");
+
     [Fact]
     public void The_shipped_model_can_be_quantized_inspected_and_asked()
     {
-        EmovaResult quantized = EmovaProcess.Run(work.Folder, "quantize", Model(), "int4", "--json");
+        EmovaResult quantized = EmovaProcess.Run(work.Folder, "quantize", Model, "int4", "--json");
         Assert.True(quantized.ExitCode == 0, quantized.Error);
         JsonElement report = JsonDocument.Parse(quantized.Output).RootElement;
         Assert.True(report.GetProperty("bytesAfter").GetInt64() < report.GetProperty("bytesBefore").GetInt64());
@@ -22,7 +24,7 @@ public sealed class QuantizationTests : IDisposable
         Assert.NotEmpty(rounded);
         Assert.All(rounded, tensor => Assert.InRange(tensor.GetProperty("relativeError").GetDouble(), 0.01, 0.12));
 
-        EmovaResult inspected = EmovaProcess.Run(work.Folder, "inspect", "int4", "--json"), source = EmovaProcess.Run(work.Folder, "inspect", Model(), "--json");
+        EmovaResult inspected = EmovaProcess.Run(work.Folder, "inspect", "int4", "--json"), source = EmovaProcess.Run(work.Folder, "inspect", Model, "--json");
         Assert.True(inspected.ExitCode == 0, inspected.Error);
         JsonElement after = JsonDocument.Parse(inspected.Output).RootElement, before = JsonDocument.Parse(source.Output).RootElement;
         Assert.Equal(before.GetProperty("parameters").GetInt64(), after.GetProperty("parameters").GetInt64());
@@ -70,12 +72,5 @@ public sealed class QuantizationTests : IDisposable
         EmovaResult result = EmovaProcess.Run(work.Folder, arguments);
         Assert.Equal(2, result.ExitCode);
         Assert.Contains(message, result.Error, StringComparison.Ordinal);
-    }
-
-    private static string Model()
-    {
-        DirectoryInfo? folder = new(AppContext.BaseDirectory);
-        while (folder is not null && !File.Exists(Path.Combine(folder.FullName, "Emova.slnx"))) folder = folder.Parent;
-        return Path.Combine(folder!.FullName, "models", "emova-tiny");
     }
 }

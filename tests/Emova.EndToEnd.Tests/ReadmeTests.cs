@@ -12,8 +12,7 @@ namespace Emova.EndToEnd.Tests;
 /// <summary>What the README tells a stranger to type works, with the shipped model and samples.</summary>
 public sealed partial class ReadmeTests : IDisposable
 {
-    private static readonly string Root = FindRoot();
-    private static readonly string Readme = File.ReadAllText(Path.Combine(Root, "README.md"));
+    private static readonly string Readme = File.ReadAllText(Path.Combine(Repository.Root, "README.md"));
 
     private readonly TemporaryFolder _work = new();
 
@@ -55,14 +54,7 @@ public sealed partial class ReadmeTests : IDisposable
     }
 
     private static JsonElement[] SampleList() =>
-        [.. JsonDocument.Parse(File.ReadAllText(Path.Combine(Root, "samples", "samples.json"))).RootElement.GetProperty("samples").EnumerateArray()];
-
-    private static string FindRoot()
-    {
-        DirectoryInfo? folder = new(AppContext.BaseDirectory);
-        while (folder is not null && !File.Exists(Path.Combine(folder.FullName, "Emova.slnx"))) folder = folder.Parent;
-        return folder?.FullName ?? throw new DirectoryNotFoundException($"no Emova.slnx above {AppContext.BaseDirectory}");
-    }
+        [.. JsonDocument.Parse(File.ReadAllText(Path.Combine(Repository.Root, "samples", "samples.json"))).RootElement.GetProperty("samples").EnumerateArray()];
 
     /// <summary>Code in the second column of a table.</summary>
     [GeneratedRegex(@"^\| [^|]+ \| `((?:[^`])+)`", RegexOptions.Multiline)]

@@ -11,8 +11,6 @@ namespace Emova.EndToEnd.Tests;
 /// <summary>`emova serve` as a process of its own: the requests that docs/serving.md and the README show work against the shipped model, and it ends when asked to.</summary>
 public sealed partial class ServeTests : IDisposable
 {
-    private static readonly string Root = FindRoot();
-
     private readonly TemporaryFolder _work = new();
 
     public void Dispose() => _work.Dispose();
@@ -20,9 +18,9 @@ public sealed partial class ServeTests : IDisposable
     [Fact]
     public async Task The_documented_requests_work_and_a_signal_ends_the_server()
     {
-        using EmovaProcess server = EmovaProcess.Start(_work.Folder, "serve", "--port", "0", "--model", Path.Combine(Root, "models", "emova-tiny"));
+        using EmovaProcess server = EmovaProcess.Start(_work.Folder, "serve", "--port", "0", "--model", Path.Combine(Repository.Root, "models", "emova-tiny"));
         using HttpClient client = new() { BaseAddress = new Uri(await AddressAsync(server)) };
-        string page = await File.ReadAllTextAsync(Path.Combine(Root, "docs", "serving.md")), readme = await File.ReadAllTextAsync(Path.Combine(Root, "README.md"));
+        string page = await File.ReadAllTextAsync(Path.Combine(Repository.Root, "docs", "serving.md")), readme = await File.ReadAllTextAsync(Path.Combine(Repository.Root, "README.md"));
         List<Match> requests = [.. Request().Matches(page + readme).Cast<Match>()];
         Assert.Equal(["/v1/chat/completions", "/v1/audio/speech", "/v1/audio/speech"], requests.Select(request => request.Groups["path"].Value));
         foreach (Match request in requests)
@@ -52,7 +50,7 @@ public sealed partial class ServeTests : IDisposable
         Assert.Equal(0, made.ExitCode);
         Assert.Matches("^emova-[0-9a-f]{64}\n$", made.Output);
         Assert.DoesNotContain(made.Output.Trim(), File.ReadAllText(_work["keys"]), StringComparison.Ordinal);
-        EmovaResult open = EmovaProcess.Run(_work.Folder, "serve", "--host", "0.0.0.0", "--model", Path.Combine(Root, "models", "emova-tiny"));
+        EmovaResult open = EmovaProcess.Run(_work.Folder, "serve", "--host", "0.0.0.0", "--model", Path.Combine(Repository.Root, "models", "emova-tiny"));
         Assert.Equal(2, open.ExitCode);
         Assert.Contains("Emova:ApiKeyFile", open.Error, StringComparison.Ordinal);
     }
@@ -68,13 +66,6 @@ public sealed partial class ServeTests : IDisposable
         }
 
         throw new TimeoutException($"the server does not listen: {server.Output}");
-    }
-
-    private static string FindRoot()
-    {
-        DirectoryInfo? folder = new(AppContext.BaseDirectory);
-        while (folder is not null && !File.Exists(Path.Combine(folder.FullName, "Emova.slnx"))) folder = folder.Parent;
-        return folder?.FullName ?? throw new DirectoryNotFoundException($"no Emova.slnx above {AppContext.BaseDirectory}");
     }
 
     [LibraryImport("libc", EntryPoint = "kill")]

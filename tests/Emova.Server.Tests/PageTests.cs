@@ -11,9 +11,7 @@ namespace Emova.Server.Tests;
 /// <summary>The web page as the server hands it out, and the bundle in the repository against its sources.</summary>
 public sealed partial class PageTests(ServerFixture server) : IClassFixture<ServerFixture>
 {
-    private static string Root { get; } = FindRoot();
-
-    private static string Bundle { get; } = Path.Combine(Root, "src/Emova.Server/wwwroot");
+    private static string Bundle { get; } = Path.Combine(Repository.Root, "src/Emova.Server/wwwroot");
 
     [Fact]
     public async Task Index_NamesOnlyFilesTheServerHas()
@@ -78,7 +76,7 @@ public sealed partial class PageTests(ServerFixture server) : IClassFixture<Serv
     [Fact]
     public void Bundle_IsBuiltFromThePresentSources()
     {
-        string webui = Path.Combine(Root, "webui");
+        string webui = Path.Combine(Repository.Root, "webui");
         string[] sources =
         [
             .. Directory.EnumerateFiles(Path.Combine(webui, "src"), "*", SearchOption.AllDirectories),
@@ -102,14 +100,6 @@ public sealed partial class PageTests(ServerFixture server) : IClassFixture<Serv
         }
 
         return Convert.ToHexStringLower(hash.GetHashAndReset());
-    }
-
-    private static string FindRoot()
-    {
-        DirectoryInfo? folder = new(AppContext.BaseDirectory);
-        while (folder is not null && !File.Exists(Path.Combine(folder.FullName, "Emova.slnx")))
-            folder = folder.Parent;
-        return folder?.FullName ?? throw new DirectoryNotFoundException($"no Emova.slnx above {AppContext.BaseDirectory}");
     }
 
     [GeneratedRegex("(?:src|href)=\"([^\"]+)\"")]

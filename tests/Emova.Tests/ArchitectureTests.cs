@@ -16,8 +16,6 @@ public sealed class ArchitectureTests
 {
     private static readonly Architecture Loaded = new ArchLoader().LoadAssemblies(typeof(EmovaException).Assembly, typeof(EditDistance).Assembly).Build();
 
-    private static readonly string Root = FindRoot();
-
     [Theory]
     [InlineData("Numerics", "Media|Text|Checkpoints|Models|Generation")]
     [InlineData("Media", "Text|Checkpoints|Models|Generation")]
@@ -73,7 +71,7 @@ public sealed class ArchitectureTests
     [Fact]
     public void The_runtime_calls_no_native_library_but_libc()
     {
-        string[] imports = [.. Directory.EnumerateFiles(Path.Combine(Root, "src", "Emova"), "*.cs", SearchOption.AllDirectories)
+        string[] imports = [.. Directory.EnumerateFiles(Path.Combine(Repository.Root, "src", "Emova"), "*.cs", SearchOption.AllDirectories)
             .SelectMany(File.ReadLines).Where(line => line.Contains("LibraryImport(", StringComparison.Ordinal) || line.Contains("DllImport(", StringComparison.Ordinal))];
         Assert.All(imports, line => Assert.Contains("\"libc\"", line, StringComparison.Ordinal));
     }
@@ -82,17 +80,10 @@ public sealed class ArchitectureTests
     public void Source_files_stay_readable_in_one_sitting()
     {
         foreach (string folder in (string[])["src", "tests", "benchmarks"])
-            foreach (string path in Directory.EnumerateFiles(Path.Combine(Root, folder), "*.cs", SearchOption.AllDirectories))
-                Assert.True(File.ReadLines(path).Count() <= 700, $"{Path.GetRelativePath(Root, path)} has more than 700 lines: split it by responsibility");
+            foreach (string path in Directory.EnumerateFiles(Path.Combine(Repository.Root, folder), "*.cs", SearchOption.AllDirectories))
+                Assert.True(File.ReadLines(path).Count() <= 700, $"{Path.GetRelativePath(Repository.Root, path)} has more than 700 lines: split it by responsibility");
     }
 
     private static string[] Items(string project, string item) =>
-        [.. XDocument.Load(Path.Combine(Root, "src", project, project + ".csproj")).Descendants(item).Select(element => (string)element.Attribute("Include")!)];
-
-    private static string FindRoot()
-    {
-        DirectoryInfo? folder = new(AppContext.BaseDirectory);
-        while (folder is not null && !File.Exists(Path.Combine(folder.FullName, "Emova.slnx"))) folder = folder.Parent;
-        return folder?.FullName ?? throw new DirectoryNotFoundException($"no Emova.slnx above {AppContext.BaseDirectory}");
-    }
+        [.. XDocument.Load(Path.Combine(Repository.Root, "src", project, project + ".csproj")).Descendants(item).Select(element => (string)element.Attribute("Include")!)];
 }

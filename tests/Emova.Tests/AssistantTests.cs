@@ -262,6 +262,23 @@ public sealed class AssistantTests : IDisposable
         Assert.Throws<EmovaException>(() => _assistant.Speak("the", Short with { Voice = new VoiceOptions { Dials = new VoiceDials(EmotionStrength: 2) } }));
     }
 
+    [Theory]
+    [InlineData("sum")]
+    [InlineData("tigers")]
+    [InlineData("triangle")]
+    public void Transcribe_SilenceAroundTheSpeech_ChangesNothing(string sample)
+    {
+        Assistant shipped = Assistant.Load(Path.Combine(Repository.Root, "models", "emova-tiny"));
+        AudioClip speech = WavFile.Read(Path.Combine(Repository.Root, "samples", sample + ".wav"));
+        Assert.Equal(Heard(0.3), Heard(1));
+
+        string Heard(double seconds)
+        {
+            float[] silence = new float[(int)(seconds * speech.SampleRate)];
+            return shipped.Transcribe(speech with { Samples = [.. silence, .. speech.Samples, .. silence] });
+        }
+    }
+
     [Fact]
     public void EncodeSpeech_AnySampleRate_Gives25UnitsPerSecond()
     {

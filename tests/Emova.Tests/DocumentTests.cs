@@ -8,16 +8,14 @@ namespace Emova.Tests;
 public sealed partial class DocumentTests
 {
     public static TheoryData<string> Documents =>
-        [.. Directory.EnumerateFiles(Root, "*.md").Concat(Directory.EnumerateFiles(Path.Combine(Root, "docs"), "*.md", SearchOption.AllDirectories))
-            .Select(path => Path.GetRelativePath(Root, path)).Order(StringComparer.Ordinal)];
-
-    private static string Root { get; } = FindRoot();
+        [.. Directory.EnumerateFiles(Repository.Root, "*.md").Concat(Directory.EnumerateFiles(Path.Combine(Repository.Root, "docs"), "*.md", SearchOption.AllDirectories))
+            .Select(path => Path.GetRelativePath(Repository.Root, path)).Order(StringComparer.Ordinal)];
 
     [Theory]
     [MemberData(nameof(Documents))]
     public void Links_lead_somewhere(string document)
     {
-        string path = Path.Combine(Root, document);
+        string path = Path.Combine(Repository.Root, document);
         foreach (Match link in Link().Matches(File.ReadAllText(path)))
         {
             string target = link.Groups[1].Value.Split('#')[0];
@@ -30,9 +28,9 @@ public sealed partial class DocumentTests
     [Fact]
     public void The_code_map_names_files_that_exist()
     {
-        string[] sources = [.. Directory.EnumerateFiles(Path.Combine(Root, "src"), "*.cs", SearchOption.AllDirectories)
-            .Concat(Directory.EnumerateFiles(Path.Combine(Root, "tests"), "*.cs", SearchOption.AllDirectories)).Select(path => path.Replace('\\', '/'))];
-        MatchCollection names = SourceName().Matches(File.ReadAllText(Path.Combine(Root, "docs", "architecture.md")));
+        string[] sources = [.. Directory.EnumerateFiles(Path.Combine(Repository.Root, "src"), "*.cs", SearchOption.AllDirectories)
+            .Concat(Directory.EnumerateFiles(Path.Combine(Repository.Root, "tests"), "*.cs", SearchOption.AllDirectories)).Select(path => path.Replace('\\', '/'))];
+        MatchCollection names = SourceName().Matches(File.ReadAllText(Path.Combine(Repository.Root, "docs", "architecture.md")));
         Assert.True(names.Count > 20);
         foreach (Match name in names)
             Assert.True(sources.Any(source => source.EndsWith("/" + name.Groups[1].Value, StringComparison.Ordinal)), $"docs/architecture.md names {name.Groups[1].Value}, which does not exist");
@@ -41,24 +39,17 @@ public sealed partial class DocumentTests
     [Fact]
     public void The_training_guide_names_every_configuration()
     {
-        string guide = File.ReadAllText(Path.Combine(Root, "docs", "training.md"));
-        foreach (string path in Directory.EnumerateFiles(Path.Combine(Root, "configs", "training"), "*.yaml"))
+        string guide = File.ReadAllText(Path.Combine(Repository.Root, "docs", "training.md"));
+        foreach (string path in Directory.EnumerateFiles(Path.Combine(Repository.Root, "configs", "training"), "*.yaml"))
             Assert.Contains($"`{Path.GetFileName(path)}`", guide, StringComparison.Ordinal);
     }
 
     [Fact]
     public void The_readme_shows_the_shipped_evaluation_and_nothing_typed_by_hand()
     {
-        Report report = Report.Read(Path.Combine(Root, "models", "emova-tiny", "evaluation.json"));
-        string readme = File.ReadAllText(Path.Combine(Root, "README.md"));
+        Report report = Report.Read(Path.Combine(Repository.Root, "models", "emova-tiny", "evaluation.json"));
+        string readme = File.ReadAllText(Path.Combine(Repository.Root, "README.md"));
         Assert.Equal(ReportWriter.Insert(readme, "README.md", ReportWriter.ToMarkdown(report)), readme);
-    }
-
-    private static string FindRoot()
-    {
-        DirectoryInfo? folder = new(AppContext.BaseDirectory);
-        while (folder is not null && !File.Exists(Path.Combine(folder.FullName, "Emova.slnx"))) folder = folder.Parent;
-        return folder?.FullName ?? throw new DirectoryNotFoundException($"no Emova.slnx above {AppContext.BaseDirectory}");
     }
 
     [GeneratedRegex(@"\]\(([^)\s]+)\)")]

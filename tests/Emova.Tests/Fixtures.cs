@@ -6,7 +6,7 @@ namespace Emova.Tests;
 
 /// <summary>
 /// Golden cases: inputs, weights and outputs recorded from the reference implementation (tests/data/fixtures/README.md).
-/// The folder is found by walking up from the test program; the variable EMOVA_FIXTURES names another one of the same layout,
+/// The variable EMOVA_FIXTURES names another one of the same layout,
 /// whose cases are found by the beginning of their names. A case another folder lacks is skipped; the default folder lacks none.
 /// </summary>
 internal static class Fixtures
@@ -19,16 +19,13 @@ internal static class Fixtures
         "u2s_discriminator_losses", "u2s_modules", "u2s_synth",
     ];
 
-    private static readonly Lazy<string> DefaultFolder = new(FindDefault);
+    private static readonly string DefaultFolder = Path.Combine(Repository.Root, "tests", "data", "fixtures");
     private static readonly Lazy<string> RootFolder = new(FindRoot);
 
     public static string Root => RootFolder.Value;
 
     /// <summary>Whether the cases are those of the repository.</summary>
-    public static bool IsDefault => Root == DefaultFolder.Value;
-
-    /// <summary>Root of the repository.</summary>
-    public static string Repository => Path.GetFullPath(Path.Combine(DefaultFolder.Value, "..", "..", ".."));
+    public static bool IsDefault => Root == DefaultFolder;
 
     /// <summary>Names of all cases.</summary>
     public static IEnumerable<string> AllCases => Directory.EnumerateDirectories(Root).Select(path => Path.GetFileName(path)!).Order(StringComparer.Ordinal);
@@ -65,26 +62,14 @@ internal static class Fixtures
     private static string FindRoot()
     {
         if (Environment.GetEnvironmentVariable("EMOVA_FIXTURES") is not { Length: > 0 } configured)
-            return DefaultFolder.Value;
-        foreach (string candidate in (string[])[configured, Path.Combine(Repository, configured)])
+            return DefaultFolder;
+        foreach (string candidate in (string[])[configured, Path.Combine(Repository.Root, configured)])
         {
             if (Directory.Exists(candidate))
                 return Path.GetFullPath(candidate);
         }
 
         throw new DirectoryNotFoundException($"EMOVA_FIXTURES={configured}: no such folder");
-    }
-
-    private static string FindDefault()
-    {
-        for (DirectoryInfo? folder = new(AppContext.BaseDirectory); folder is not null; folder = folder.Parent)
-        {
-            string candidate = Path.Combine(folder.FullName, "tests", "data", "fixtures");
-            if (Directory.Exists(candidate))
-                return candidate;
-        }
-
-        throw new DirectoryNotFoundException($"no tests/data/fixtures above {AppContext.BaseDirectory}");
     }
 }
 

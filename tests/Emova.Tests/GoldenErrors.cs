@@ -24,7 +24,7 @@ public sealed class GoldenErrors : IDisposable
     /// <summary>Largest absolute error of an output, and the largest part of its tolerance that an element used.</summary>
     internal sealed record Entry(double Error, double Share);
 
-    public static string Document => Path.Combine(Fixtures.Repository, "docs", "checkpoints.md");
+    public static string Document => Path.Combine(Repository.Root, "docs", "checkpoints.md");
 
     /// <summary>Notes that a test read a case; what it compares exactly leaves no error behind.</summary>
     public static void Visit(string name) => Run.GetOrAdd(name, _ => new());
@@ -36,7 +36,7 @@ public sealed class GoldenErrors : IDisposable
     {
         if (!Fixtures.IsDefault || Run.IsEmpty)
             return;
-        string folder = Directory.CreateDirectory(Path.Combine(Fixtures.Repository, "artifacts", "golden")).FullName;
+        string folder = Directory.CreateDirectory(Path.Combine(Repository.Root, "artifacts", "golden")).FullName;
         string path = Path.Combine(folder, "errors.json");
         using Mutex turn = new(false, "emova-golden-errors"); // both test programs write it, perhaps at once
         turn.WaitOne();

@@ -45,7 +45,7 @@ public sealed partial class GoldenTests
 
     // Cases that only training needs run where its libraries are.
     private static IEnumerable<string> Sources(string pattern) => ((string[])["Emova.Tests", "Emova.Training.Tests"]).SelectMany(
-        project => Directory.EnumerateFiles(Path.Combine(Fixtures.Repository, "tests", project), pattern, SearchOption.AllDirectories));
+        project => Directory.EnumerateFiles(Path.Combine(Repository.Root, "tests", project), pattern, SearchOption.AllDirectories));
 
     [GeneratedRegex(@"Fixtures\.Cases\([^)]*\)")]
     private static partial Regex CasesCall();

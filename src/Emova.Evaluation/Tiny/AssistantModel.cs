@@ -21,7 +21,7 @@ public sealed class AssistantModel : IEvaluatedModel
         _styles = assistant.Styles ?? throw new EmovaException("eval tiny: this model has no voice styles");
     }
 
-    public int[] Encode(float[] samples) => _encoder.Encode(samples);
+    public int[] Encode(float[] samples) => _encoder.Encode(_assistant.CutSilence(new AudioClip(samples, Assistant.SampleRate)).Samples);
 
     public float[] PhoneLogits(int[] units) => _encoder.PhoneLogits(units);
 

@@ -18,9 +18,6 @@ internal static class SpeechSegments
 
     private const double FrameSeconds = 0.04;
 
-    // Relative to the loudest frame: 30 dB below it is silence or noise in clean speech.
-    private const double SilenceRatio = 0.001;
-
     public static IReadOnlyList<SpeechSegment> Cut(AudioClip recording)
     {
         int frame = Math.Max(1, (int)(FrameSeconds * recording.SampleRate)), longest = (int)(MaxSeconds / FrameSeconds);
@@ -31,7 +28,7 @@ internal static class SpeechSegments
         for (int start = 0; start < energies.Length;)
         {
             int end = energies.Length - start <= longest ? energies.Length : Quietest(energies, start + longest / 2, start + longest);
-            segments.Add(Segment(recording, energies, frame, start, end));
+            segments.Add(Segment(recording, start * frame, Math.Min(end * frame, recording.Samples.Length)));
             start = end;
         }
 
@@ -50,16 +47,11 @@ internal static class SpeechSegments
         return best;
     }
 
-    private static SpeechSegment Segment(AudioClip recording, double[] energies, int frame, int start, int end)
+    private static SpeechSegment Segment(AudioClip recording, int from, int to)
     {
-        double silence = SilenceRatio * energies.AsSpan(start, end - start).ToArray().Max();
-        int first = start, last = end - 1;
-        while (first < last && energies[first] <= silence)
-            first++;
-        while (last > first && energies[last] <= silence)
-            last--;
-        int from = start * frame, to = Math.Min(end * frame, recording.Samples.Length);
-        double Seconds(long sample) => Math.Min(sample, recording.Samples.Length) / (double)recording.SampleRate;
-        return new SpeechSegment(new AudioClip(recording.Samples[from..to], recording.SampleRate), Seconds(from), Seconds((long)first * frame), Seconds((last + 1L) * frame));
+        AudioClip part = recording with { Samples = recording.Samples[from..to] };
+        (int first, int end) = SilenceTrimmer.Find(part);
+        double Seconds(int sample) => sample / (double)recording.SampleRate;
+        return new SpeechSegment(part, Seconds(from), Seconds(from + first), Seconds(from + end));
     }
 }

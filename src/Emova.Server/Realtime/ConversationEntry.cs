@@ -7,10 +7,6 @@ namespace Emova.Server.Realtime;
 /// <summary>An item of a conversation with what the model needs of it.</summary>
 internal sealed class ConversationEntry(ItemObject item)
 {
-    // Turns have the padding before and the silence after them that clients ask for, pushed ones whatever the finger left: half a second
-    // of silence in front changed what the model heard in four of the five sample questions.
-    private const int KeptSilenceMs = 120;
-
     public ItemObject Item { get; set; } = item;
 
     public string Id => Item.Id;
@@ -36,12 +32,10 @@ internal sealed class ConversationEntry(ItemObject item)
     /// <summary>What the model wrote, word for word; null when it is the shown text.</summary>
     public string? Raw { get; set; }
 
-    /// <summary>Takes a recording: as it is for the client, without silence around it for the model.</summary>
+    /// <summary>Takes a recording, for the model and for the client.</summary>
     public void Hear(AudioClip clip)
     {
         Audio = clip;
-        Speech.Add(new SpeechInput(Trim(clip)));
+        Speech.Add(new SpeechInput(clip));
     }
-
-    public static AudioClip Trim(AudioClip clip) => SilenceTrimmer.Trim(clip, KeptSilenceMs);
 }

@@ -57,7 +57,7 @@ internal sealed class RealtimeResponse
     public string? TextToSpeak { get; private set; }
 
     /// <summary>The transcript of <see cref="Heard"/> as far as it is known; null before its first word.</summary>
-    public Transcript? Transcript { get; set; }
+    public ItemTranscript? Transcript { get; set; }
 
     /// <summary>Whether the transcript is complete.</summary>
     public bool HeardAll { get; set; }

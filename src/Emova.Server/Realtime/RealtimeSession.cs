@@ -29,7 +29,7 @@ internal sealed class RealtimeSession
     private readonly ConversationItems _conversation;
     private readonly InputAudioBuffer _buffer;
     private readonly Dictionary<string, RealtimeResponse> _responses = new(StringComparer.Ordinal);
-    private readonly Dictionary<string, Transcript> _transcripts = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, ItemTranscript> _transcripts = new(StringComparer.Ordinal);
     private readonly List<TurnEvent> _turnEvents = [];
     private readonly string _conversationId;
     private SessionObject _session;
@@ -104,7 +104,7 @@ internal sealed class RealtimeSession
     /// <summary>What the engine says about a job.</summary>
     public void Tell(string job, EngineEvent happening)
     {
-        if (_transcripts.TryGetValue(job, out Transcript? transcript))
+        if (_transcripts.TryGetValue(job, out ItemTranscript? transcript))
         {
             if (happening is EngineEvent.Answer words)
                 transcript.Add(words.Text);
@@ -114,7 +114,7 @@ internal sealed class RealtimeSession
         if (!_responses.TryGetValue(job, out RealtimeResponse? response))
             return;
         if (happening is EngineEvent.Heard heard && response.Heard is { } entry)
-            ShowTranscript(response.Transcript ??= new Transcript(entry), heard.Text);
+            ShowTranscript(response.Transcript ??= new ItemTranscript(entry), heard.Text);
         response.Tell(happening);
         if (happening is EngineEvent.UserMood && response.Transcript is { } complete)
         {
@@ -137,7 +137,7 @@ internal sealed class RealtimeSession
     /// <summary>A job ended: after <see cref="EngineEvent.Finished"/> without a failure, otherwise with one.</summary>
     public void End(string job, Exception? failure)
     {
-        if (_transcripts.Remove(job, out Transcript? transcript))
+        if (_transcripts.Remove(job, out ItemTranscript? transcript))
             EndTranscript(job, transcript, failure);
         else if (_responses.TryGetValue(job, out RealtimeResponse? response))
             Close(response, "failed", new StatusDetails("failed", Error: Describe(failure)));
@@ -262,8 +262,8 @@ internal sealed class RealtimeSession
                 case TurnChange.Paused:
                     StopJudging();
                     _judging = _ids.Next("job");
-                    _transcripts[_judging] = new Transcript(null);
-                    _model.Start(_judging, Transcription(new SpeechInput(ConversationEntry.Trim(_buffer.Peek(_speechStart, position)))));
+                    _transcripts[_judging] = new ItemTranscript(null);
+                    _model.Start(_judging, Transcription(new SpeechInput(_buffer.Peek(_speechStart, position))));
                     break;
                 case TurnChange.Stopped:
                     EndTurn(position);
@@ -551,7 +551,7 @@ internal sealed class RealtimeSession
         if (_session.Audio.Input.Transcription is null || entry.TranscriptShown || entry.TranscriptionJob is not null)
             return;
         entry.TranscriptionJob = _ids.Next("job");
-        _transcripts[entry.TranscriptionJob] = new Transcript(entry);
+        _transcripts[entry.TranscriptionJob] = new ItemTranscript(entry);
         _model.Start(entry.TranscriptionJob, Transcription(entry.Speech[^1]));
     }
 
@@ -560,7 +560,7 @@ internal sealed class RealtimeSession
         Task = EngineTask.Transcribe, Messages = [new EngineMessage(ConversationRole.User, null, speech)],
     };
 
-    private void EndTranscript(string job, Transcript transcript, Exception? failure)
+    private void EndTranscript(string job, ItemTranscript transcript, Exception? failure)
     {
         if (transcript.Entry is { } entry)
         {
@@ -586,14 +586,14 @@ internal sealed class RealtimeSession
     }
 
     /// <summary>More words; they are shown one piece late, because a transcript of one piece needs no delta.</summary>
-    private void ShowTranscript(Transcript transcript, string text)
+    private void ShowTranscript(ItemTranscript transcript, string text)
     {
         string? ready = transcript.Hold(text);
         if (ready is not null && _session.Audio.Input.Transcription is not null && !transcript.Entry!.TranscriptShown)
             Send(new TranscriptionDelta(transcript.Entry.Id, 0, ready));
     }
 
-    private void CompleteTranscript(Transcript transcript)
+    private void CompleteTranscript(ItemTranscript transcript)
     {
         ConversationEntry entry = transcript.Entry!;
         MessageItem message = (MessageItem)entry.Item;

@@ -23,21 +23,30 @@ public static class SilenceTrimmer
     /// <returns>The same object when there is nothing to cut.</returns>
     public static AudioClip Trim(AudioClip clip, int keepMilliseconds)
     {
-        ArgumentNullException.ThrowIfNull(clip);
         ArgumentOutOfRangeException.ThrowIfNegative(keepMilliseconds);
+        (int first, int end) = Find(clip);
+        int keep = (int)((long)keepMilliseconds * clip.SampleRate / 1000);
+        int from = Math.Max(0, first - keep), to = Math.Min(clip.Samples.Length, end + keep);
+        return to - from == clip.Samples.Length ? clip : clip with { Samples = clip.Samples[from..to] };
+    }
+
+    /// <summary>Where the speech of a recording begins and ends.</summary>
+    /// <param name="clip">Any sample rate of 1000 Hz and more.</param>
+    /// <returns>Its first sample and the one after its last; the whole recording when nothing in it stands out.</returns>
+    public static (int First, int End) Find(AudioClip clip)
+    {
+        ArgumentNullException.ThrowIfNull(clip);
         int frame = clip.SampleRate / FramesPerSecond, count = frame == 0 ? 0 : clip.Samples.Length / frame;
         if (count <= (2 * Reach) + 1)
-            return clip;
+            return (0, clip.Samples.Length);
         float[] loudness = Loudness(clip.Samples, frame, count);
         float[] sorted = [.. loudness.Order()];
         float loudest = sorted[^1], noise = Math.Max(sorted[(int)(NoisePercentile * count)], loudest - RangeDb);
         if (loudest - noise < SmallestRangeDb)
-            return clip;
+            return (0, clip.Samples.Length);
         float threshold = noise + (NoiseShare * (loudest - noise));
         int first = Array.FindIndex(loudness, value => value >= threshold), last = Array.FindLastIndex(loudness, value => value >= threshold);
-        int keep = (int)((long)keepMilliseconds * clip.SampleRate / 1000);
-        int from = Math.Max(0, (first * frame) - keep), to = Math.Min(clip.Samples.Length, ((last + 1) * frame) + keep);
-        return to - from == clip.Samples.Length ? clip : clip with { Samples = clip.Samples[from..to] };
+        return (first * frame, (last + 1) * frame);
     }
 
     /// <summary>Level of each frame and its neighbors in dB.</summary>

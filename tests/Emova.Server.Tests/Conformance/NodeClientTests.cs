@@ -6,7 +6,7 @@ namespace Emova.Server.Tests.Conformance;
 /// <summary>The JavaScript clients of tests/conformance against a running server; skipped where Node.js or the packages are missing.</summary>
 public sealed class NodeClientTests
 {
-    private static readonly string Folder = Find();
+    private static readonly string Folder = Path.Combine(Repository.Root, "tests", "conformance");
 
     [Theory]
     [InlineData("openai-realtime.mjs")]
@@ -34,13 +34,5 @@ public sealed class NodeClientTests
         {
             return null;
         }
-    }
-
-    private static string Find()
-    {
-        DirectoryInfo? folder = new(AppContext.BaseDirectory);
-        while (folder is not null && !File.Exists(Path.Combine(folder.FullName, "Emova.slnx")))
-            folder = folder.Parent;
-        return Path.Combine(folder!.FullName, "tests", "conformance");
     }
 }

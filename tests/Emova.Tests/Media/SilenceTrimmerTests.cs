@@ -45,5 +45,5 @@ public sealed class SilenceTrimmerTests
         Assert.Same(tone, SilenceTrimmer.Trim(tone, 0));
     }
 
-    private static float[] Speech() => WavFile.Read(Path.Combine(Fixtures.Repository, "samples", "strawberry.wav")).Samples;
+    private static float[] Speech() => WavFile.Read(Path.Combine(Repository.Root, "samples", "strawberry.wav")).Samples;
 }

@@ -167,7 +167,7 @@ public sealed class VoiceActivityDetectorTests
 
     private static float[] Sample(string name)
     {
-        AudioClip clip = WavFile.Read(Path.Combine(Fixtures.Repository, "samples", name + ".wav"));
+        AudioClip clip = WavFile.Read(Path.Combine(Repository.Root, "samples", name + ".wav"));
         return clip.SampleRate == Rate ? clip.Samples : Resampler.Resample(clip.Samples, clip.SampleRate, Rate);
     }
 

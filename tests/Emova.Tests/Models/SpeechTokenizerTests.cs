@@ -12,7 +12,7 @@ public sealed class SpeechTokenizerTests
     [Fact]
     public void EveryNameOfThePublishedRepositoryIsAskedForInItsShape()
     {
-        string[] rows = File.ReadAllLines(Path.Combine(Fixtures.Repository, "tests", "data", "speech-tokenizer-keys.tsv"))[1..];
+        string[] rows = File.ReadAllLines(Path.Combine(Repository.Root, "tests", "data", "speech-tokenizer-keys.tsv"))[1..];
         string[] expected = [.. rows.Select(row => row.Split('\t')).Select(columns => $"{columns[0]} {columns[2].Replace(" ", "", StringComparison.Ordinal)}")];
         using JsonDocument config = JsonDocument.Parse(RandomSpeechTokenizer.ReleasedConfig().ToJsonString());
         string[] asked = [.. RandomSpeechTokenizer.Names(new ConfigSection("config.json", config.RootElement)).Select(name => name.Replace(", ", ",", StringComparison.Ordinal))];
@@ -23,7 +23,7 @@ public sealed class SpeechTokenizerTests
     [Fact]
     public void TheRepositorysNamesAreThoseOfTheReferencesModules()
     {
-        string[] rows = [.. File.ReadAllLines(Path.Combine(Fixtures.Repository, "tests", "data", "speech-tokenizer-keys.tsv"))[1..].Select(row => row.Split('\t')[0])];
+        string[] rows = [.. File.ReadAllLines(Path.Combine(Repository.Root, "tests", "data", "speech-tokenizer-keys.tsv"))[1..].Select(row => row.Split('\t')[0])];
         foreach ((string file, string prefix) in ((string, string)[])[("s2u_state_dict.json", "encoder."), ("u2s_state_dict.json", "decoder.")])
         {
             using JsonDocument state = JsonDocument.Parse(File.ReadAllText(Fixtures.File("release_shapes", file)));

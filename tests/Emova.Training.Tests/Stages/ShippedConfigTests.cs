@@ -10,7 +10,7 @@ namespace Emova.Training.Tests.Stages;
 /// <summary>Every file in configs/training is what its stage reads.</summary>
 public sealed class ShippedConfigTests
 {
-    private static readonly string Folder = Find();
+    private static readonly string Folder = Path.Combine(Repository.Root, "configs", "training");
 
     public static TheoryData<string> Files => [.. Directory.EnumerateFiles(Folder, "*.yaml").Select(path => Path.GetFileName(path)!)];
 
@@ -32,12 +32,5 @@ public sealed class ShippedConfigTests
         if (settings is LoopSettings loop) Assert.InRange(loop.LearningRate, 1e-6, 1e-2);
         if (settings is LanguageSettings { Mixture.Count: > 0 } language)
             Assert.All(language.Mixture.SelectMany(phase => phase.Tasks.Keys), task => Assert.True(Enum.TryParse<LanguageTask>(task.Replace("_", ""), ignoreCase: true, out _), task));
-    }
-
-    private static string Find()
-    {
-        DirectoryInfo? folder = new(AppContext.BaseDirectory);
-        while (folder is not null && !File.Exists(Path.Combine(folder.FullName, "Emova.slnx"))) folder = folder.Parent;
-        return Path.Combine(folder!.FullName, "configs", "training");
     }
 }

@@ -9,7 +9,7 @@ namespace Emova.Training.Stages.Language;
 /// <param name="model">the model</param>
 /// <param name="pictures">features of pictures</param>
 /// <param name="names">what the cells of pictures show, for <see cref="LossesAndNaming"/></param>
-public sealed class LanguageStep(OmniModel model, PictureFeatures pictures, PictureNames? names = null)
+public sealed class LanguageStep(OmniModel model, PictureFeatures pictures, PictureNames names)
 {
     /// <summary>Cosines between a projected cell and the embeddings are scaled by this before the softmax: about e^9 between 0.5 and 0.</summary>
     private const double CosineScale = 18;
@@ -48,7 +48,7 @@ public sealed class LanguageStep(OmniModel model, PictureFeatures pictures, Pict
         long cell = 0, vocabulary = model.Language.VocabularySize;
         foreach ((Scene scene, _) in batch.Pictures)
         {
-            int[][] cells = names!.Of(scene);
+            int[][] cells = names.Of(scene);
             foreach (int[] words in cells)
             {
                 float weight = (ReferenceEquals(words, names.Blank) ? BlankWeight : 1) / (words.Length * (float)cells.Length);

@@ -1,4 +1,5 @@
 using Emova.Training.Data;
+using Emova.Training.Stages.Vision;
 
 namespace Emova.Training.Stages.Language;
 
@@ -10,10 +11,8 @@ namespace Emova.Training.Stages.Language;
 /// <param name="Variant">which drawing of the picture: 0 = as is, others = redrawn</param>
 public sealed record TrainingSample(LanguageTask Task, int[] Ids, int[] Labels, Scene? Scene = null, int Variant = 0)
 {
-    private const int CellSize = 28;
-
     /// <summary>Number of feature rows the picture contributes.</summary>
-    public int PictureTokens => Scene is null ? 0 : Scene.Width / CellSize * (Scene.Height / CellSize);
+    public int PictureTokens => Scene is null ? 0 : Scene.Width / SceneTargets.CellSize * (Scene.Height / SceneTargets.CellSize);
 
     /// <summary>Length after the picture took its placeholder's place.</summary>
     public int Length => Ids.Length + (Scene is null ? 0 : PictureTokens - 1);

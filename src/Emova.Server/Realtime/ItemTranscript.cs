@@ -3,7 +3,7 @@ using System.Text;
 namespace Emova.Server.Realtime;
 
 /// <summary>The transcript of one item while it is made; without an entry, words that only tell whether a sentence is finished.</summary>
-internal sealed class Transcript(ConversationEntry? entry)
+internal sealed class ItemTranscript(ConversationEntry? entry)
 {
     private readonly StringBuilder _text = new();
 
