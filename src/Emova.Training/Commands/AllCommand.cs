@@ -14,7 +14,7 @@ internal static class AllCommand
         ("data", null), ("speech-encoder", "speech-encoder-1.yaml"), ("speech-encoder", "speech-encoder-2.yaml"), ("speech-encoder", null), ("encode", null),
         ("speech-decoder", "speech-decoder-1.yaml"), ("speech-decoder", null), ("speech-duration", null), ("vision", "vision-1.yaml"), ("vision", null),
         ("language", null), ("pretrain", "1-pretrain-1.yaml"), ("align", "2-align-1.yaml"), ("finetune", "3-finetune-1.yaml"),
-        ("pretrain", null), ("align", null), ("finetune", null), ("export", null),
+        ("pretrain", null), ("align", "2-align-2.yaml"), ("finetune", "3-finetune-2.yaml"), ("align", null), ("finetune", null), ("export", null),
     ];
 
     public static Command Create()
