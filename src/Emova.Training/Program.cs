@@ -1,6 +1,7 @@
 using System.CommandLine;
 using Emova;
 using Emova.Training.Commands;
+using Emova.Training.Distributed;
 
 // One command per stage; each lives in Commands/ and adds itself here.
 RootCommand root = new("Trains EMOVA-Tiny from nothing: data, speech, vision, language, and the three stages of the paper.")
@@ -16,13 +17,20 @@ RootCommand root = new("Trains EMOVA-Tiny from nothing: data, speech, vision, la
 foreach (Command stage in LanguageCommands.Create()) root.Add(stage);
 root.Add(ExportCommand.Create());
 root.Add(AllCommand.Create());
+root.Add(LaunchCommand.Create());
+root.Add(CheckClusterCommand.Create());
 
 try
 {
-    return root.Parse(args).Invoke(new InvocationConfiguration { EnableDefaultExceptionHandler = false });
+    int code = root.Parse(args).Invoke(new InvocationConfiguration { EnableDefaultExceptionHandler = false });
+    ProcessGroup.World.Dispose();
+    return code;
 }
 catch (EmovaException error)
 {
-    Console.Error.WriteLine(error.Message);
+    // All processes of a group mostly meet the same error: the first one tells it and ends them all.
+    if (!ProcessGroup.World.IsFirst) Thread.Sleep(TimeSpan.FromSeconds(2));
+    Console.Error.WriteLine(ProcessGroup.World.IsFirst ? error.Message : $"process {ProcessGroup.World.Rank}: {error.Message}");
+    ProcessGroup.World.Abort(2);
     return 2;
 }

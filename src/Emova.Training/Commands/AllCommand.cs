@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Diagnostics;
+using Emova.Training.Distributed;
 
 namespace Emova.Training.Commands;
 
@@ -25,6 +26,7 @@ internal static class AllCommand
         Command command = new("all", "Run every stage in order.") { data, runs, threads };
         command.SetAction(parsed =>
         {
+            if (MpiProcessGroup.IsLaunched) throw new EmovaException("all: starts processes itself; under mpirun start the stages one by one");
             foreach ((string stage, string? config) in Stages)
             {
                 List<string> arguments = stage == "data"
@@ -42,10 +44,7 @@ internal static class AllCommand
 
     private static int Run(List<string> arguments)
     {
-        string program = Environment.ProcessPath ?? throw new EmovaException("the path of this program is unknown");
-        // Started through `dotnet emova-train.dll`, the program is the host and needs the assembly first.
-        if (Path.GetFileNameWithoutExtension(program) == "dotnet") arguments = [Environment.GetCommandLineArgs()[0], .. arguments];
-        using Process process = Process.Start(new ProcessStartInfo(program, arguments) { UseShellExecute = false })!;
+        using Process process = Process.Start(OwnProgram.With(arguments))!;
         process.WaitForExit();
         return process.ExitCode;
     }

@@ -10,5 +10,6 @@ internal static class EncodeCommand
         {
             SpeechEncoding.Run(arguments.Settings<SpeechEncoderSettings>(), arguments.Data, arguments.Runs);
             return 0;
-        });
+        },
+        trains: false);
 }

@@ -10,5 +10,6 @@ internal static class ExportCommand
         {
             foreach (string line in ModelExport.Run(arguments.Settings<ExportSettings>(), arguments.Runs)) Console.WriteLine(line);
             return 0;
-        });
+        },
+        trains: false);
 }

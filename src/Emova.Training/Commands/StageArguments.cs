@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Emova.Training.Distributed;
 using Emova.Training.Runtime;
 using TorchSharp;
 
@@ -23,8 +24,8 @@ public sealed class StageArguments
         public T Settings<T>() where T : class, new() => Infrastructure.StageConfig.Load<T>(Config, Set);
     }
 
-    /// <summary>Makes a command that prepares the tensor library and then runs <paramref name="run"/>, whose result is the exit code.</summary>
-    public static Command Create(string name, string description, string configuration, Func<Values, int> run)
+    /// <summary>Makes a command that prepares the tensor library and then runs <paramref name="run"/>, whose result is the exit code. What does not train (<c>trains</c>) cannot be shared by several processes.</summary>
+    public static Command Create(string name, string description, string configuration, Func<Values, int> run, bool trains = true)
     {
         StageArguments arguments = new(configuration);
         Command command = new(name, description) { arguments._config, arguments._data, arguments._runs, arguments._threads, arguments._set };
@@ -32,6 +33,8 @@ public sealed class StageArguments
         {
             int threads = parsed.GetValue(arguments._threads);
             if (threads is < 1 or > 64) throw new EmovaException($"--threads {threads}: expected 1 to 64");
+            ProcessGroup.Join();
+            if (!trains && ProcessGroup.World.Size > 1) throw new EmovaException($"{name}: runs in one process; start it without mpirun");
             LibTorchLoader.EnsureLoadable();
             torch.set_num_threads(threads);
             return run(new Values(parsed.GetValue(arguments._config), parsed.GetValue(arguments._data)!, parsed.GetValue(arguments._runs)!, threads, parsed.GetValue(arguments._set) ?? []));

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
+using Emova.Training.Distributed;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -53,7 +54,10 @@ public record LoopSettings
 
     public double CheckpointSeconds { get; set; } = 120;
 
-    /// <summary>Batches whose gradients are averaged before an update: a larger batch without its memory.</summary>
+    /// <summary>
+    /// Batches whose gradients are averaged before an update: a larger batch without its memory. Processes that train together share
+    /// these batches, so there must be at least as many.
+    /// </summary>
     public int Accumulate { get; set; } = 1;
 
     /// <summary>Updates in a row that may be skipped because the loss or a gradient is not finite; one more stops the run.</summary>
@@ -63,7 +67,8 @@ public record LoopSettings
 /// <summary>
 /// Runs steps with a schedule, logging, checkpoints and Ctrl-C. All randomness of a step comes from (seed, step): the torch
 /// generator is re-seeded before each step and the callback derives its data from the step number, so a resumed run is
-/// identical to one that was never stopped.
+/// identical to one that was never stopped. Where several processes train together (the optimizer's group), the batches that one update
+/// averages are shared out among them; the first process alone evaluates, logs and writes checkpoints.
 /// </summary>
 public sealed class TrainingLoop(RunFolder folder, ParameterStore weights, AdamW optimizer, LoopSettings settings)
 {
@@ -88,26 +93,35 @@ public sealed class TrainingLoop(RunFolder folder, ParameterStore weights, AdamW
     public bool Run(Func<long, StepResult> trainStep, Func<long, IEnumerable<KeyValuePair<string, double>>>? evaluate = null)
     {
         LearningRateSchedule schedule = new(settings.LearningRate, settings.TotalSteps, settings.WarmupSteps);
+        if (settings.Accumulate < _group.Size)
+            throw new EmovaException($"accumulate {settings.Accumulate}: expected {_group.Size} or more{(_group.Size == 1 ? "" : ", one batch for each process")}");
+        _group.Wait(); // nobody reads while the first process still writes what the run starts from
         RunFolder.State state = folder.Resume(weights, optimizer) ?? new(0, settings.Seed, settings.TotalSteps, 0);
-        if (settings.Accumulate < 1) throw new EmovaException($"accumulate {settings.Accumulate}: expected 1 or more");
+        RequireSameStart(state);
         if (state.Seed != settings.Seed || state.TotalSteps != settings.TotalSteps)
             throw new EmovaException($"{folder.Path}: was started with seed {state.Seed} and {state.TotalSteps} steps; delete the folder to start anew");
         long step = state.Step, end = Math.Min(settings.TotalSteps, settings.StopAt ?? long.MaxValue);
         long last = Math.Min(end, StopAfter is long slice ? step + slice : long.MaxValue);
         Output.WriteLine($"{Path.GetFileName(folder.Path)}: {weights.Count / 1e6:F2} M parameters, {(step == 0 ? "start" : $"resumed at step {step}")} of {settings.TotalSteps}");
 
-        using MetricsLog log = new(folder.Path, step);
+        using MetricsLog? log = _group.IsFirst ? new(folder.Path, step) : null;
         using Interruption interruption = new();
         Stopwatch watch = Stopwatch.StartNew();
         Averages averages = new();
         double savedAt = 0;
         int skips = 0;
-        while (step < last && !interruption.Requested)
+        Decision decision = default;
+        while (step < last && !decision.Stop)
         {
             double rate = Rate?.Invoke(step) ?? schedule.At(step);
             double norm;
             StepValues values;
-            using (QuietHeap.Enter()) (values, norm) = Attempt(trainStep, step, rate);
+            using (QuietHeap.Enter())
+            {
+                StepValues[] own = Attempt(trainStep, step);
+                (values, decision) = Agree(own, new(interruption.Requested, watch.Elapsed.TotalSeconds - savedAt >= settings.CheckpointSeconds));
+                norm = optimizer.Step(rate, settings.ClipNorm);
+            }
             skips = double.IsFinite(norm) ? 0 : skips + 1;
             if (skips > settings.SkipsAllowed) throw Diverged(step, values, norm);
             averages.Add("loss", values.Loss);
@@ -122,19 +136,19 @@ public sealed class TrainingLoop(RunFolder folder, ParameterStore weights, AdamW
                 TimeSpan left = TimeSpan.FromSeconds((settings.TotalSteps - step) * (watch.Elapsed.TotalSeconds - averages.Since) / Math.Max(1, averages.Steps));
                 Output.WriteLine(string.Create(CultureInfo.InvariantCulture,
                     $"{DateTime.Now:HH:mm:ss} step {step}/{settings.TotalSteps} lr {rate:E1} {averages} | {perSecond:F0} {Unit}/s, {left:hh\\:mm\\:ss} left"));
-                log.Write(step, averages.Values.Append(new("learning_rate", rate)).Append(new($"{Unit}_per_second", perSecond)));
+                log?.Write(step, averages.Values.Append(new("learning_rate", rate)).Append(new($"{Unit}_per_second", perSecond)));
                 averages = new() { Since = watch.Elapsed.TotalSeconds };
             }
             if (evaluate is not null && (step % settings.EvaluateEvery == 0 || step == end))
             {
                 Save(step, state.Seconds + watch.Elapsed.TotalSeconds);
                 savedAt = watch.Elapsed.TotalSeconds;
-                List<KeyValuePair<string, double>> measured = QuietHeap.Run(() => evaluate(step).ToList());
+                List<KeyValuePair<string, double>> measured = _group.FromFirst(() => QuietHeap.Run(() => evaluate(step).ToList()));
                 Output.WriteLine($"{DateTime.Now:HH:mm:ss} step {step} evaluation: " + string.Join(" ", measured.Select(v => string.Create(CultureInfo.InvariantCulture, $"{v.Key} {v.Value:G4}"))));
-                log.Write(step, measured);
+                log?.Write(step, measured);
                 averages.Since = watch.Elapsed.TotalSeconds;
             }
-            if (watch.Elapsed.TotalSeconds - savedAt >= settings.CheckpointSeconds && step < last)
+            if (decision.Save && step < last)
             {
                 Save(step, state.Seconds + watch.Elapsed.TotalSeconds);
                 savedAt = watch.Elapsed.TotalSeconds;
@@ -147,27 +161,53 @@ public sealed class TrainingLoop(RunFolder folder, ParameterStore weights, AdamW
         return step == end;
     }
 
+    private readonly ProcessGroup _group = optimizer.Group;
+
     private readonly record struct StepValues(double Loss, List<KeyValuePair<string, double>> Metrics, double Amount);
 
+    /// <summary>What all processes do after a step: stop if one of them was asked to, save when the first one's clock says so.</summary>
+    private readonly record struct Decision(bool Stop, bool Save);
+
     /// <summary>
-    /// One step up to the update. It depends on nothing but the weights and (seed, step), so it can be repeated when the
-    /// native library reports an error before the weights have changed.
+    /// The gradients of this process's part of the batches. It depends on nothing but the weights and (seed, step), so it can be repeated
+    /// when the native library reports an error.
     /// </summary>
-    private (StepValues Values, double Norm) Attempt(Func<long, StepResult> trainStep, long step, double rate)
+    private StepValues[] Attempt(Func<long, StepResult> trainStep, long step)
     {
+        int from = settings.Accumulate * _group.Rank / _group.Size, to = settings.Accumulate * (_group.Rank + 1) / _group.Size;
         for (int attempt = 1; ; attempt++)
         {
             try
             {
                 optimizer.ZeroGradients();
-                StepValues[] parts = [.. Enumerable.Range(0, settings.Accumulate).Select(part => Differentiate(trainStep, (step * settings.Accumulate) + part))];
-                return (Mean(parts), optimizer.Step(rate, settings.ClipNorm));
+                return [.. Enumerable.Range(from, to - from).Select(part => Differentiate(trainStep, (step * settings.Accumulate) + part))];
             }
             catch (System.Runtime.InteropServices.ExternalException error) when (attempt < 3)
             {
                 Output.WriteLine($"step {step}: {error.Message.Split('\n')[0]}; trying again");
             }
         }
+    }
+
+    private (StepValues Mean, Decision Decision) Agree(StepValues[] own, Decision decision)
+    {
+        if (_group.Size == 1) return (Mean(own), decision);
+        Report[] reports = _group.Gather(new Report(own, decision));
+        return (Mean([.. reports.SelectMany(report => report.Parts)]), new(reports.Any(report => report.Decision.Stop), reports[0].Decision.Save));
+    }
+
+    private sealed record Report(StepValues[] Parts, Decision Decision);
+
+    /// <summary>Processes that do not see the same run folder would train different models and mix them.</summary>
+    private void RequireSameStart(RunFolder.State state)
+    {
+        if (_group.Size == 1) return;
+        using System.Security.Cryptography.IncrementalHash hash = System.Security.Cryptography.IncrementalHash.CreateHash(System.Security.Cryptography.HashAlgorithmName.SHA256);
+        foreach ((_, Tensor parameter) in weights.Parameters) hash.AppendData(System.Runtime.InteropServices.MemoryMarshal.AsBytes(ParameterStore.Values(parameter)));
+        string[] starts = _group.Gather($"step {state.Step}, weights {Convert.ToHexStringLower(hash.GetHashAndReset().AsSpan(0, 8))}");
+        int other = Array.FindIndex(starts, start => start != starts[0]);
+        if (other >= 0)
+            throw new EmovaException($"{folder.Path}: process {other} starts from {starts[other]}, process 0 from {starts[0]}; all machines must see the same folders");
     }
 
     /// <summary>Adds the gradients of one batch.</summary>
@@ -190,7 +230,7 @@ public sealed class TrainingLoop(RunFolder folder, ParameterStore weights, AdamW
     private EmovaException Diverged(long step, StepValues values, double norm)
     {
         string path = Path.Combine(folder.Path, "diverged.json");
-        File.WriteAllText(path, System.Text.Json.JsonSerializer.Serialize(new
+        if (_group.IsFirst) File.WriteAllText(path, System.Text.Json.JsonSerializer.Serialize(new
         {
             step, settings.Seed, loss = $"{values.Loss}", gradientNorm = $"{norm}", metrics = values.Metrics.ToDictionary(m => m.Key, m => $"{m.Value}"),
         }));
@@ -198,7 +238,11 @@ public sealed class TrainingLoop(RunFolder folder, ParameterStore weights, AdamW
             $"{folder.Path}: {settings.SkipsAllowed + 1} updates in a row were not finite, the last at step {step} ({path}); the checkpoint before is kept: lower learning_rate or clip_norm and go on");
     }
 
-    private void Save(long step, double seconds) => folder.Save(weights, optimizer, new(step, settings.Seed, settings.TotalSteps, seconds));
+    private void Save(long step, double seconds)
+    {
+        optimizer.Collect();
+        if (_group.IsFirst) folder.Save(weights, optimizer, new(step, settings.Seed, settings.TotalSteps, seconds));
+    }
 
     private sealed class Averages
     {
@@ -221,7 +265,7 @@ public sealed class TrainingLoop(RunFolder folder, ParameterStore weights, AdamW
         public override string ToString() => string.Join(" ", Values.Select(v => string.Create(CultureInfo.InvariantCulture, $"{v.Key} {v.Value:G4}")));
     }
 
-    /// <summary>Turns the first Ctrl-C (or a polite kill) into a request to save and stop.</summary>
+    /// <summary>Turns the first Ctrl-C (or a polite kill, or what mpirun passes on) into a request to save and stop.</summary>
     private sealed class Interruption : IDisposable
     {
         private readonly System.Runtime.InteropServices.PosixSignalRegistration[] _registrations;
@@ -239,6 +283,7 @@ public sealed class TrainingLoop(RunFolder folder, ParameterStore weights, AdamW
             [
                 System.Runtime.InteropServices.PosixSignalRegistration.Create(System.Runtime.InteropServices.PosixSignal.SIGINT, Handle),
                 System.Runtime.InteropServices.PosixSignalRegistration.Create(System.Runtime.InteropServices.PosixSignal.SIGTERM, Handle),
+                System.Runtime.InteropServices.PosixSignalRegistration.Create(Launcher.PoliteStop, Handle),
             ];
         }
 

@@ -1,5 +1,6 @@
 using Emova.Text;
 using Emova.Training.Data;
+using Emova.Training.Distributed;
 using Emova.Training.Infrastructure;
 using Emova.Training.Modules;
 using Emova.Training.Stages.Vision;
@@ -33,7 +34,7 @@ public static class LanguageStage
         RunFolder folder = settings.OpenRun(runs, name);
         File.WriteAllText(Path.Combine(folder.Path, ConfigFile), StageConfig.ToYaml(settings));
         SpeechUnitsTable? units = settings.Speech ? SpeechUnitsTable.Open(data) : null;
-        HuggingFaceTokenizer tokenizer = OpenTokenizer(settings, corpus, units, folder, runs);
+        HuggingFaceTokenizer tokenizer = ProcessGroup.World.FirstThenOthers(() => OpenTokenizer(settings, corpus, units, folder, runs));
         TinyModelConfig config = TinyModelConfig.Load(settings.Model);
         config = config with { Text = config.Text with { VocabSize = tokenizer.VocabularySize } };
         output.WriteLine($"{tokenizer.VocabularySize} tokens{(units is null ? "" : $", {new SpeechVocabulary(tokenizer).Units.Count} of them speech units")}");
