@@ -8,6 +8,7 @@ RootCommand root = new("Trains EMOVA-Tiny from nothing: data, speech, vision, la
 {
     DataCommand.Create(),
     ScenesCommand.Create(),
+    GlyphsCommand.Create(),
     SpeechEncoderCommand.Create(),
     EncodeCommand.Create(),
     SpeechDecoderCommand.Create(),

@@ -12,10 +12,12 @@ internal static class AllCommand
 {
     private static readonly (string Command, string? Config)[] Stages =
     [
-        ("data", null), ("speech-encoder", "speech-encoder-1.yaml"), ("speech-encoder", "speech-encoder-2.yaml"), ("speech-encoder", null), ("encode", null),
-        ("speech-decoder", "speech-decoder-1.yaml"), ("speech-decoder", null), ("speech-duration", null), ("vision", "vision-1.yaml"), ("vision", null),
+        ("glyphs", null), ("data", null),
+        ("speech-encoder", "speech-encoder-1.yaml"), ("speech-encoder", "speech-encoder-2.yaml"), ("speech-encoder", "speech-encoder-3.yaml"), ("encode", "speech-encoder-3.yaml"),
+        ("speech-decoder", "speech-decoder-1.yaml"), ("speech-decoder", null), ("speech-duration", null), ("vision", "vision-1.yaml"), ("vision", "vision-2.yaml"),
         ("language", null), ("pretrain", "1-pretrain-1.yaml"), ("align", "2-align-1.yaml"), ("finetune", "3-finetune-1.yaml"),
-        ("pretrain", null), ("align", "2-align-2.yaml"), ("finetune", "3-finetune-2.yaml"), ("align", null), ("finetune", null), ("export", null),
+        ("pretrain", null), ("align", "2-align-2.yaml"), ("finetune", "3-finetune-2.yaml"),
+        ("vision", null), ("speech-encoder", "speech-encoder-4.yaml"), ("speech-encoder", null), ("encode", null), ("align", null), ("finetune", null), ("export", null),
     ];
 
     public static Command Create()
@@ -29,8 +31,8 @@ internal static class AllCommand
             if (MpiProcessGroup.IsLaunched) throw new EmovaException("all: starts processes itself; under mpirun start the stages one by one");
             foreach ((string stage, string? config) in Stages)
             {
-                List<string> arguments = stage == "data"
-                    ? [stage, "--out", parsed.GetValue(data)!]
+                List<string> arguments = stage == "glyphs" ? [stage]
+                    : stage == "data" ? [stage, "--out", parsed.GetValue(data)!]
                     : [stage, "--data", parsed.GetValue(data)!, "--runs", parsed.GetValue(runs)!, "--threads", $"{parsed.GetValue(threads)}"];
                 if (config is not null) arguments.AddRange(["--config", Path.Combine("configs", "training", config)]);
                 Console.WriteLine($"== emova-train {string.Join(' ', arguments)}");

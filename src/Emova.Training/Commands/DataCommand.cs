@@ -39,7 +39,11 @@ public static class DataCommand
     private static void Run(DataConfig config, string folder, int seed, int processes, bool textOnly)
     {
         if (!textOnly)
+        {
             FliteSynthesizer.RequireLibrary();
+            if (config.StrangerUtterances > 0)
+                StrangerSynthesizer.Require();
+        }
         var corpus = new CorpusBuilder(config, seed);
         corpus.Write(folder);
         foreach (var group in corpus.Jobs.GroupBy(j => (j.Kind, j.Split)))

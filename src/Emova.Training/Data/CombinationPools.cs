@@ -57,8 +57,17 @@ public sealed class CombinationPools
     private readonly ShuffledCycle<PictureItem> _things;
     private readonly PictureItem[] _countable;
     private readonly PictureItem[] _shapes;
+    private readonly PictureItem[] _painted;
 
-    public CombinationPools(IReadOnlyList<Concept> concepts, SplitRule rule, PoolSizes sizes, DeterministicRandom random)
+    /// <param name="concepts">what pictures can show</param>
+    /// <param name="rule">decides what belongs to which split</param>
+    /// <param name="sizes">sizes of the pools</param>
+    /// <param name="random">source of everything random</param>
+    /// <param name="painted">
+    /// whether three of four colored shapes are things painted in one color instead ("a purple cat"): among a thousand such combinations
+    /// the few that are held out are no pattern to learn, as they are among the 54 colored shapes
+    /// </param>
+    public CombinationPools(IReadOnlyList<Concept> concepts, SplitRule rule, PoolSizes sizes, DeterministicRandom random, bool painted = false)
     {
         _glyphs = concepts.ToDictionary(c => c.Name, c => c.Glyph);
         (_rule, _random) = (rule, random);
@@ -66,6 +75,7 @@ public sealed class CombinationPools
         _things = new ShuffledCycle<PictureItem>([.. concepts.Select(PictureComposer.Thing)], random);
         _countable = [.. concepts.Where(c => c.Plural.Length > 0).Select(PictureComposer.Thing)];
         _shapes = [.. from c in Lexicon.Colors from s in Lexicon.Shapes select PictureComposer.Shape(c, s)];
+        _painted = painted ? [.. from color in Lexicon.Colors from c in concepts where c.Plural.Length > 0 select PictureComposer.Painted(color, c)] : [];
         Pairs = Merge(Build(sizes.Pairs, () => new([_things.Next(), _things.Next()])),
             Build(sizes.ShapePairs, () => new([AnyShape(), AnyShape()])),
             Build(sizes.MixedPairs, () => new([_things.Next(), AnyShape()])));
@@ -98,7 +108,12 @@ public sealed class CombinationPools
     public Combination Pick(IReadOnlyDictionary<string, List<Combination>> pool, string split, DeterministicRandom random) =>
         random.Pick(pool[split]);
 
-    private PictureItem AnyShape() => _random.Pick(_shapes);
+    /// <summary>A colored shape, or where the pools hold them a painted thing.</summary>
+    public PictureItem AnyShape(DeterministicRandom random) =>
+        _painted.Length > 0 && random.Chance(0.75) ? random.Pick(_painted)
+        : PictureComposer.Shape(random.Pick(Lexicon.Colors), random.Pick(Lexicon.Shapes));
+
+    private PictureItem AnyShape() => _painted.Length > 0 && _random.Chance(0.75) ? _random.Pick(_painted) : _random.Pick(_shapes);
 
     private PictureItem Digit()
     {

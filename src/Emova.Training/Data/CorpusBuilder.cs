@@ -19,7 +19,13 @@ public sealed class CorpusBuilder
         var pools = new CombinationPools(Concepts, _rule, config.Pools, new DeterministicRandom((ulong)seed));
         Dialogues = SplitRule.Splits.ToDictionary(split => split, split => Generate(split, pools));
         var wide = new CombinationPools(Concepts, _rule, config.TypedPools, new DeterministicRandom(DeterministicRandom.Hash("typed pools", (ulong)seed)));
-        TypedDialogues = [.. new DialogueGenerator(SplitRule.Train, Concepts, wide, _rule, (ulong)seed, "typed").GenerateTyped(config.TypedDialogues)];
+        var painted = new CombinationPools(
+            Concepts, _rule, config.PaintedPools, new DeterministicRandom(DeterministicRandom.Hash("painted pools", (ulong)seed)), painted: true);
+        TypedDialogues =
+        [
+            .. new DialogueGenerator(SplitRule.Train, Concepts, wide, _rule, (ulong)seed, "typed").GenerateTyped(config.TypedDialogues),
+            .. new DialogueGenerator(SplitRule.Train, Concepts, painted, _rule, (ulong)seed, "painted").GeneratePainted(config.PaintedDialogues),
+        ];
         Jobs = SpeechPlan.Create(Dialogues, Concepts, config, _rule, (ulong)seed);
         AssertDisjoint();
     }
@@ -59,7 +65,7 @@ public sealed class CorpusBuilder
         // Words of the chat format are in every sample: they must be single tokens however rarely answers use them.
         string[] format = ["system\n", "user\n", "assistant\n", "You are a helpful assistant.", "<image>\n", .. VoiceStyle.Emotions, .. VoiceStyle.Pitches];
         return TokenizerFile.Train(
-            Jobs.Where(j => j.Split == SplitRule.Train && !SpeechPlan.IsAnswer(j)).Select(j => (j.Text, 1L))
+            Jobs.Where(j => j.Split == SplitRule.Train && j.Kind != "stranger" && !SpeechPlan.IsAnswer(j)).Select(j => (j.Text, 1L))
                 // Rare words would otherwise stay in pieces, and every piece is one more step for the language model.
                 .Concat(Vocabulary.Select(word => (" " + word, 20L)))
                 .Concat(format.Select(f => (f, 10_000L))),

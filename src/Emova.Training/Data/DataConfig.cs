@@ -8,6 +8,9 @@ public sealed class DataConfig
     /// <summary>Training conversations about pictures beyond the spoken ones; they cost no rendering.</summary>
     public int TypedDialogues { get; set; } = 60000;
 
+    /// <summary>Typed conversations about colored shapes and things painted in one color.</summary>
+    public int PaintedDialogues { get; set; }
+
     public int ValidationDialogues { get; set; } = 1000;
 
     public int TestDialogues { get; set; } = 1500;
@@ -23,6 +26,9 @@ public sealed class DataConfig
 
     /// <summary>Answers about random things, in the canonical voice only, to learn speaking from.</summary>
     public int AnswerSentences { get; set; } = 6000;
+
+    /// <summary>Training sentences in strangers' voices, which the encoder and the language model only listen to; they need further packages.</summary>
+    public int StrangerUtterances { get; set; }
 
     public int StyledTrainPerStyle { get; set; } = 130;
 
@@ -43,5 +49,12 @@ public sealed class DataConfig
     {
         Pairs = 8000, ShapePairs = 700, MixedPairs = 4000, Relations = 6000, ShapeRelations = 500, Comparisons = 5000, Groups = 5000, Rows = 9000,
         DigitStrings = 800, Meetings = 550, HeldOut = 0,
+    };
+
+    /// <summary>The same for conversations about painted things.</summary>
+    public PoolSizes PaintedPools { get; set; } = new()
+    {
+        Pairs = 0, ShapePairs = 9000, MixedPairs = 5000, Relations = 0, ShapeRelations = 8000, Comparisons = 0, Groups = 5000, Rows = 0,
+        DigitStrings = 0, Meetings = 0, HeldOut = 0,
     };
 }

@@ -16,6 +16,9 @@ public sealed class DialogueGenerator
         ("groups", 8), ("row", 6), ("digit", 5), ("digits", 8), ("sum", 10), ("numbers", 5), ("face", 2), ("meeting", 4), ("bars", 9),
     ];
 
+    /// <summary>Typed conversations about colored shapes and things painted in one color.</summary>
+    private static readonly (string Kind, double Weight)[] PaintedPictureKinds = [("shape", 14), ("shape-count", 9), ("pair", 16), ("relation", 9), ("groups", 6)];
+
     private static readonly (string Kind, double Weight)[] DialogueKinds =
     [
         ("picture", 59), ("followup", 15), ("talk", 4), ("news", 7), ("wish", 8), ("echo", 2), ("sum", 5),
@@ -70,11 +73,16 @@ public sealed class DialogueGenerator
     /// Conversations of two to five questions about one picture that are only ever typed, so nothing has to be rendered. One picture
     /// answers several questions: half the tokens per answer of a conversation with one.
     /// </summary>
-    public IEnumerable<Dialogue> GenerateTyped(int count)
+    public IEnumerable<Dialogue> GenerateTyped(int count) => Typed(count, "typed", TypedPictureKinds);
+
+    /// <summary>The same about colored shapes and, with pools that hold them, painted things.</summary>
+    public IEnumerable<Dialogue> GeneratePainted(int count) => Typed(count, "painted", PaintedPictureKinds);
+
+    private IEnumerable<Dialogue> Typed(int count, string name, (string Kind, double Weight)[] kinds)
     {
         for (int i = 0; i < count;)
         {
-            if (AboutPicture($"{_split}-typed-{i:00000}", most: _random.Between(3, 5), least: 2, typed: true) is not { } dialogue)
+            if (AboutPicture($"{_split}-{name}-{i:00000}", most: _random.Between(3, 5), least: 2, typed: kinds) is not { } dialogue)
                 continue;
             yield return dialogue;
             i++;
@@ -106,10 +114,10 @@ public sealed class DialogueGenerator
         }
     }
 
-    private Dialogue? AboutPicture(string id, int most, int? least = null, bool wish = false, bool typed = false)
+    private Dialogue? AboutPicture(string id, int most, int? least = null, bool wish = false, (string Kind, double Weight)[]? typed = null)
     {
         const int tries = 200;
-        string kind = Weighted(typed ? TypedPictureKinds : PictureKinds);
+        string kind = Weighted(typed ?? PictureKinds);
         for (int attempt = 0; attempt < tries; attempt++)
         {
             Picture picture = _composer.Compose(kind, _split);
@@ -118,13 +126,13 @@ public sealed class DialogueGenerator
             var turns = new List<DialogueTurn>();
             string? task = null;
             var exchanges = _questions.About(picture);
-            while (turns.Count < most && Choose(exchanges, typed) is { } exchange)
+            while (turns.Count < most && Choose(exchanges, typed is not null) is { } exchange)
             {
                 exchanges.Remove(exchange);
                 if (turns.Any(t => t.Reply.Text == exchange.Reply))
                     continue;
-                DialogueTurn? turn = wish ? Wished(exchange) : Ask(exchange, later: turns.Count > 0, typed: typed);
-                if (turn is null || (typed && !Alternatives.InTraining(turn.User.Text, turn.Reply.Text, _rule)))
+                DialogueTurn? turn = wish ? Wished(exchange) : Ask(exchange, later: turns.Count > 0, typed: typed is not null);
+                if (turn is null || (typed is not null && !Alternatives.InTraining(turn.User.Text, turn.Reply.Text, _rule)))
                     continue;
                 turns.Add(turn);
                 task ??= wish ? "style-wish" : most > 1 ? "followup" : exchange.Task;

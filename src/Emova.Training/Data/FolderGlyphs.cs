@@ -1,8 +1,8 @@
 namespace Emova.Training.Data;
 
 /// <summary>
-/// A folder of PNG or WebP files named by code point (<c>1f408.png</c>), for example another artist's set for testing:
-/// the assets of the npm package <c>@lobehub/fluent-emoji-3d</c>.
+/// A folder of PNG or WebP files named by code point (<c>1f408.png</c>): another artist's set, from <see cref="GlyphSet"/> to train on or
+/// the assets of the npm package <c>@lobehub/fluent-emoji-3d</c> to test on.
 /// </summary>
 public sealed class FolderGlyphs : GlyphSource
 {

@@ -28,6 +28,24 @@ public sealed record GlyphImage(int Width, int Height, byte[] Pixels)
         return divisor > 1 ? result.Reduce(divisor) : result;
     }
 
+    /// <summary>The drawing in one color: light and dark parts become lighter and darker shades of it.</summary>
+    public GlyphImage Tinted(ReadOnlySpan<int> color)
+    {
+        // Three quarters of the color stay in the darkest part, or a dark drawing in yellow would look brown.
+        const double darkest = 0.72;
+        byte[] tinted = new byte[Pixels.Length];
+        for (int i = 0; i < tinted.Length; i += 4)
+        {
+            // Premultiplied: the luminance already holds the opacity.
+            double luminance = ((0.3 * Pixels[i]) + (0.59 * Pixels[i + 1]) + (0.11 * Pixels[i + 2])) / 255, opaque = Pixels[i + 3] / 255.0;
+            double shade = (darkest * opaque) + ((1 - darkest) * luminance);
+            for (int c = 0; c < 3; c++)
+                tinted[i + c] = (byte)Math.Round(color[c] * shade);
+            tinted[i + 3] = Pixels[i + 3];
+        }
+        return this with { Pixels = tinted };
+    }
+
     private GlyphImage Reduce(int divisor)
     {
         int w = Width / divisor, h = Height / divisor;

@@ -29,6 +29,10 @@ public sealed class PictureComposer
     public static PictureItem Shape(string color, string shape) =>
         new($"{color} {shape}", $"{color} {shape}s", shape, color, "shape");
 
+    /// <summary>A thing painted in one color.</summary>
+    public static PictureItem Painted(string color, Concept c) =>
+        new($"{color} {c.Name}", $"{color} {c.Plural}", c.Name, color, "painted");
+
     /// <summary>A picture of the given kind; the caller rejects those of another split.</summary>
     public Picture Compose(string kind, string split) => kind switch
     {
@@ -51,7 +55,7 @@ public sealed class PictureComposer
         _ => throw new ArgumentException($"picture kind '{kind}': unknown"),
     };
 
-    private PictureItem AnyShape() => Shape(_random.Pick(Lexicon.Colors), _random.Pick(Lexicon.Shapes));
+    private PictureItem AnyShape() => _pools.AnyShape(_random);
 
     private PictureItem Countable()
     {
@@ -281,7 +285,8 @@ public sealed class PictureComposer
         {
             "shape" => new SceneObject("shape", item.Noun, item.Color, box, angle),
             "face" => new SceneObject("face", item.Noun, null, box, angle, _random.Pick(FaceGlyphs[item.Noun])),
-            _ => new SceneObject("emoji", item.Noun, null, box, angle, _pools.Glyph(item.Noun)),
+            // A painted thing has a color, others are drawn in their own.
+            _ => new SceneObject("emoji", item.Noun, item.Color, box, angle, _pools.Glyph(item.Noun)),
         };
     }
 

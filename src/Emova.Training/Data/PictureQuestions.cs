@@ -51,7 +51,8 @@ public sealed class PictureQuestions(IReadOnlyList<Concept> concepts, Func<strin
             string color = $"the {item.Noun} is {item.Color}";
             list.Add(new("what color is it", color) { Weight = 2, FollowUp = "and what color is it" });
             list.Add(new($"what color is the {item.Noun}", color) { Open = true, FollowUp = "and what color is it" });
-            list.Add(new("what shape is this", $"this is {thing}"));
+            if (item.Group == "shape")
+                list.Add(new("what shape is this", $"this is {thing}"));
         }
         else
         {
@@ -261,9 +262,13 @@ public sealed class PictureQuestions(IReadOnlyList<Concept> concepts, Func<strin
 
     private string Absent(IReadOnlyList<PictureItem> items)
     {
+        // Beside a painted thing, what is not there differs from it in the color or in the kind only.
+        PictureItem? painted = items.FirstOrDefault(i => i.Group == "painted");
         string name;
         do
-            name = random.Chance(0.15) ? $"{random.Pick(Lexicon.Colors)} {random.Pick(Lexicon.Shapes)}" : random.Pick(concepts).Name;
+            name = painted is not null && random.Chance(0.6)
+                ? random.Chance(0.5) ? $"{random.Pick(Lexicon.Colors)} {painted.Noun}" : $"{painted.Color} {random.Pick(Lexicon.Shapes)}"
+                : random.Chance(0.15) ? $"{random.Pick(Lexicon.Colors)} {random.Pick(Lexicon.Shapes)}" : random.Pick(concepts).Name;
         while (items.Any(i => i.Name == name) || !mayMention(name));
         return name;
     }

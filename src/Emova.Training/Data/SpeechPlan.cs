@@ -28,6 +28,7 @@ public sealed class SpeechPlan
         plan.AddStyled(replies[SplitRule.Train], replies[SplitRule.Test]);
         plan.AddUnseen(replies[SplitRule.Test]);
         plan.AddAnswers(concepts, rule);
+        plan.AddStrangers();
         return plan._jobs;
     }
 
@@ -88,6 +89,19 @@ public sealed class SpeechPlan
         HashSet<string> taken = [.. _jobs.Select(j => j.Text)];
         foreach (string text in AnswerSentences.Generate(_config.AnswerSentences, concepts, text => !taken.Contains(text) && rule.OfSentence(text) == SplitRule.Train, _seed))
             Add(AnswerPrefix, text, VoiceStyle.Canonical, "canonical", SplitRule.Train);
+    }
+
+    /// <summary>Questions and answers of training in strangers' voices, half of each.</summary>
+    private void AddStrangers()
+    {
+        DeterministicRandom random = RandomOf("strangers");
+        foreach (string kind in new[] { "question", "canonical" })
+        {
+            string[] texts = [.. _jobs.Where(j => j.Split == SplitRule.Train && j.Kind == kind && !IsAnswer(j)).Select(j => j.Text).Distinct().Order(StringComparer.Ordinal)];
+            random.Shuffle(texts);
+            foreach (string text in texts.Take(_config.StrangerUtterances / 2))
+                _jobs.Add(new RenderJob(NextId("f"), text, StrangerSynthesizer.Pick(random), VoiceStyle.Canonical.Name, "stranger", SplitRule.Train));
+        }
     }
 
     /// <summary>Sentences of four to eleven words: long enough for a style to be heard.</summary>

@@ -78,18 +78,26 @@ public static class SpeechRenderer
     {
         RenderJob[] jobs = [.. CorpusJson.ReadLines<RenderJob>(PlanPath(folder))];
         FliteSynthesizer? flite = null;
+        using StrangerSynthesizer strangers = new();
         for (int shard = worker; shard * ShardSize < jobs.Length; shard += workers)
         {
             ArraySegment<RenderJob> part = Part(jobs, shard);
             if (!IsDone(folder, shard, part))
-                RenderShard(folder, shard, part, flite ??= new FliteSynthesizer());
+                RenderShard(folder, shard, part, flite ??= new FliteSynthesizer(), strangers);
             finished(part.Count);
         }
     }
 
     /// <summary>Samples and phones of one job; the same every time.</summary>
-    public static (short[] Samples, string[] Phones) Render(FliteSynthesizer flite, RenderJob job)
+    public static (short[] Samples, string[] Phones) Render(FliteSynthesizer flite, StrangerSynthesizer strangers, RenderJob job)
     {
+        if (job.Kind == "stranger")
+        {
+            // The phones are those flite would speak: strangers say the same words, and recognition needs one spelling of each.
+            (_, string[] said) = flite.Synthesize(job.Text, VoiceStyle.Canonical.Voice, VoiceStyle.Canonical.Settings(0, new DeterministicRandom(0)));
+            short[] foreign = strangers.Synthesize(job.Text, job.Voice, new DeterministicRandom(DeterministicRandom.Hash(job.Id + "|" + job.Text)));
+            return (VoicePostProcessor.Apply(foreign, new ProsodySettings(0, 0, 1, 0, 0, false)), said);
+        }
         if (job.Kind == "unseen")
         {
             // rms and kal16 do not obey pitch settings: their own prosody is what makes them unseen.
@@ -103,7 +111,7 @@ public static class SpeechRenderer
         return (VoicePostProcessor.Apply(samples, settings), phones);
     }
 
-    private static void RenderShard(string folder, int shard, ArraySegment<RenderJob> part, FliteSynthesizer flite)
+    private static void RenderShard(string folder, int shard, ArraySegment<RenderJob> part, FliteSynthesizer flite, StrangerSynthesizer strangers)
     {
         string pcm = Path.Combine(folder, ShardName(shard));
         var records = new List<Utterance>();
@@ -111,7 +119,7 @@ public static class SpeechRenderer
         {
             foreach (RenderJob job in part)
             {
-                (short[] samples, string[] phones) = Render(flite, job);
+                (short[] samples, string[] phones) = Render(flite, strangers, job);
                 records.Add(new Utterance(job.Id, job.Text, job.Voice, job.Style, job.Kind, job.Split,
                     ShardName(shard), stream.Position, samples.Length, phones));
                 stream.Write(MemoryMarshal.AsBytes(samples.AsSpan()));

@@ -28,6 +28,9 @@ public sealed class SpeechUnitsTable
         return choice == 0 ? record.Units : record.Disguised![choice - 1];
     }
 
+    /// <summary>The disguised forms, none where there are none.</summary>
+    public IReadOnlyList<int[]> Disguised(string id) => Find(id).Disguised ?? [];
+
     private UnitsRecord Find(string id) => _units.TryGetValue(id, out UnitsRecord? record)
         ? record
         : throw new KeyNotFoundException($"units/index.jsonl: no units for utterance '{id}'; run 'emova-train encode' again");

@@ -52,7 +52,7 @@ public sealed class SpeechDurationStage : IDisposable
         _model = SpeechDecoderModel.Load(settings.Model, runs, SpeechDecoderStage.Name);
         _training = [.. _corpus.Utterances.Where(u => u.Split == "train" && u.Kind == "canonical")];
         _evaluation = [.. _corpus.Utterances.Where(u => u.Split == "test" && u.Kind == "styled")];
-        _tempo = Tempo(_corpus.Utterances.Where(u => u.Split == "train" && u.Kind != "unseen"));
+        _tempo = Tempo(_corpus.Utterances.Where(u => u.Split == "train" && u.Kind is "canonical" or "question" or "styled"));
         _buckets = new LengthBuckets([.. _training.Select(u => SpeechUnits.Collapse(_units[u.Id]).Units.Length)], settings.UnitsPerStep, settings.Seed);
     }
 

@@ -42,6 +42,18 @@ public sealed record SpeechEncoderSettings : LoopSettings
     /// <summary>Weight of the distance between neighboring units' values before rounding.</summary>
     public double SmoothnessWeight { get; set; } = 0.2;
 
+    /// <summary>
+    /// Run whose units are kept: disguised recordings of the own voices must get the values that run gives the plain ones, so that voice and
+    /// language model need not learn other units while the encoder learns strangers. Replaces the second view. Null = none.
+    /// </summary>
+    public string? TeacherFrom { get; set; }
+
+    /// <summary>Weight of the distance to the teacher's values before rounding.</summary>
+    public double TeacherWeight { get; set; } = 1;
+
+    /// <summary>With a teacher: share of the steps on plain recordings, which keep the units of undisguised speech.</summary>
+    public double PlainShare { get; set; } = 0.25;
+
     /// <summary>Share of the canonical recordings used in training: all have one voice and one style.</summary>
     public double CanonicalShare { get; set; } = 0.5;
 
@@ -65,9 +77,11 @@ public sealed class SpeechEncoderStage : IDisposable
     private readonly List<Utterance> _training;
     private readonly Dictionary<string, List<Utterance>> _evaluation;
     private readonly SpeechEncoderModel _model;
+    private readonly SpeechEncoderModel? _teacher;
     private readonly Tensor _auxiliaryWeight;
     private readonly Tensor _auxiliaryBias;
     private readonly SpeechAugmentation _augmentation;
+    private readonly SpeechAugmentation _plain;
     private readonly LengthBuckets _oneView;
     private readonly LengthBuckets _twoViews;
 
@@ -81,6 +95,9 @@ public sealed class SpeechEncoderStage : IDisposable
         _auxiliaryWeight = auxiliary.Normal("weight", 1 / Math.Sqrt(_model.Encoder.Width), _corpus.Phones.Count + 1, _model.Encoder.Width);
         _auxiliaryBias = auxiliary.Full("bias", 0, _corpus.Phones.Count + 1);
         _augmentation = new SpeechAugmentation(settings.Augmentation, _model.FrontEnd, _model.Dimensions.Features);
+        _plain = new SpeechAugmentation(
+            new() { Rate = 0, VocalTract = 0, Stretch = 0, Noise = 0, Echo = 0, Floor = 0, Smear = 0, TimeMask = 0, BandMask = 0 }, _model.FrontEnd, _model.Dimensions.Features);
+        _teacher = settings.TeacherFrom is null ? null : SpeechEncoderModel.Load(settings.Model, runs, settings.TeacherFrom);
         _training = [.. _corpus.Utterances.Where(u => u.Split == "train" && u.Kind != "unseen" && u.Phones.Count > 0 && Keep(u))];
         if (_training.Count == 0) throw new EmovaException($"{data}: no training speech; run `emova-train data` first");
         _evaluation = new()
@@ -112,12 +129,13 @@ public sealed class SpeechEncoderStage : IDisposable
     {
         double progress = (double)step / _settings.TotalBatches;
         Random random = new(TrainingLoop.StepSeed(_settings.Seed, step));
-        bool twoViews = progress >= _settings.ConsistencyFrom;
+        bool twoViews = _teacher is null && progress >= _settings.ConsistencyFrom;
         Utterance[] batch = [.. (twoViews ? _twoViews : _oneView).Batch(step).Select(i => _training[i])];
         float[][] waves = [.. batch.Select(u => SpeechEncoderModel.Wave(_corpus.Pcm(u)))];
         int[] frames = _augmentation.StretchedFrames(waves, random);
 
-        Tensor features = _augmentation.View(waves, frames, random);
+        SpeechAugmentation augmentation = _teacher is not null && random.NextDouble() < _settings.PlainShare ? _plain : _augmentation;
+        Tensor features = augmentation.View(waves, frames, random);
         if (twoViews)
         {
             features = cat([features, _augmentation.View(waves, frames, random)], 0);
@@ -146,8 +164,22 @@ public sealed class SpeechEncoderStage : IDisposable
             metrics.Add(new("consistency", consistency.detach()));
             metrics.Add(new("smoothness", smoothness.detach()));
         }
+        if (_teacher is not null && Array.Exists(batch, IsOwnVoice))
+        {
+            using IDisposable noGrad = no_grad();
+            Tensor wanted = _teacher.Encoder.Bounded(_teacher.Encoder.Encode(_plain.View(waves, frames, random), frames)); // (B, U, digits)
+            float[] own = [.. batch.Select(u => IsOwnVoice(u) ? 1f : 0f)];
+            Tensor mask = LogMelFrontEnd.Mask(units, bounded.shape[1]).unsqueeze(2) * tensor(own, own.Length, 1, 1);
+            metrics.Add(new("same_units", ((bounded.round() == wanted.round()).all(2, keepdim: true).to(ScalarType.Float32) * mask).sum() / mask.sum()));
+            using IDisposable grad = enable_grad();
+            Tensor distance = ((bounded - wanted).abs() * mask).sum() / (mask.sum() * bounded.shape[2]);
+            loss = loss + _settings.TeacherWeight * distance;
+            metrics.Add(new("distance", distance.detach()));
+        }
         return new StepResult(loss, metrics, frames.Sum() / 100.0);
     }
+
+    private static bool IsOwnVoice(Utterance utterance) => utterance.Kind != "stranger";
 
     /// <summary>Quantizes each utterance with the given probability: at first none, so that the encoder learns phones undisturbed.</summary>
     private static Tensor Mix(Tensor bounded, double probability, Random random)

@@ -17,12 +17,16 @@ public static class SpeechEncoding
     /// <summary>
     /// Encodes the corpus in <paramref name="data"/> with the newest encoder checkpoint in <paramref name="runs"/>. Training recordings
     /// that the language model will listen to are encoded again in disguise, so that it meets the mistakes that strangers' voices cause.
+    /// An encoder that learned from a teacher leaves the teacher's units of what is spoken, which voice and language model already know, and
+    /// adds to what is heard.
     /// </summary>
     public static void Run(SpeechEncoderSettings settings, string data, string runs)
     {
         using TinyCorpus corpus = TinyCorpus.Open(data);
-        SpeechEncoderModel model = SpeechEncoderModel.Load(settings.Model, runs, SpeechEncoderStage.Name);
-        SpeechAugmentation[] augmentations = [.. Disguises.Select(strength => new SpeechAugmentation(
+        SpeechUnitsTable? taught = settings.TeacherFrom is null ? null : SpeechUnitsTable.Open(data);
+        SpeechEncoderModel model = SpeechEncoderModel.Load(settings.Model, runs, settings.Run ?? SpeechEncoderStage.Name);
+        double[] disguises = taught is null ? Disguises : Disguises[^1..];
+        SpeechAugmentation[] augmentations = [.. disguises.Select(strength => new SpeechAugmentation(
             settings.Augmentation with
             {
                 TimeMask = 0, BandMask = 0, Rate = settings.Augmentation.Rate * strength,
@@ -31,12 +35,19 @@ public static class SpeechEncoding
             model.FrontEnd, model.Dimensions.Features))];
         // The model folder stores bfloat16; the language model must learn the units that folder will give.
         model.Store.RoundToBrainFloat();
-        Dictionary<string, int[]> units = Encode(corpus, "recordings", corpus.Utterances, (waves, _) => model.Units(waves));
+        Dictionary<string, int[]> units = Encode(
+            corpus, "recordings", corpus.Utterances.Where(u => taught is null || (u.Kind is not ("canonical" or "unseen") && u.Split == "train")), (waves, _) => model.Units(waves));
         Utterance[] heard = [.. corpus.Utterances.Where(u => u.Split == "train" && u.Kind is "question" or "styled")];
-        Dictionary<string, int[]>[] disguised = [.. Enumerable.Range(1, Disguises.Length).Select(form => Encode(
+        Dictionary<string, int[]>[] disguised = [.. Enumerable.Range(1, disguises.Length).Select(form => Encode(
             corpus, $"disguise {form}", heard, (waves, batch) => model.Units(waves, augmentations[form - 1], new Random(BatchSeed(settings.Seed, form, batch)))))];
+        if (taught is not null)
+        {
+            long frames = heard.Sum(u => (long)units[u.Id].Length), same = heard.Sum(u => units[u.Id].Zip(taught[u.Id]).Count(pair => pair.First == pair.Second));
+            Console.WriteLine($"{(double)same / Math.Max(1, frames):P1} of the units of the own voices are the teacher's");
+            foreach (Utterance utterance in corpus.Utterances.Where(u => !units.ContainsKey(u.Id))) units[utterance.Id] = taught[utterance.Id];
+        }
         SpeechUnitsTable.Save(data, corpus.Utterances.Select(u => new UnitsRecord(
-            u.Id, units[u.Id], disguised[0].ContainsKey(u.Id) ? [.. disguised.Select(form => form[u.Id])] : null)));
+            u.Id, units[u.Id], disguised[0].ContainsKey(u.Id) ? [.. disguised.Select(form => form[u.Id]), .. taught?.Disguised(u.Id).Take(2) ?? []] : null)));
         Console.WriteLine(Summary(corpus, units));
     }
 

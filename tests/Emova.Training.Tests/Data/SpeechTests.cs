@@ -52,16 +52,39 @@ public sealed class SpeechTests
     }
 
     [Fact]
+    public void Strangers_speak_the_same_every_time_and_each_in_another_voice()
+    {
+        try
+        {
+            StrangerSynthesizer.Require();
+        }
+        catch (EmovaException)
+        {
+            Assert.Skip($"needs the Debian packages {StrangerSynthesizer.Packages}");
+        }
+        using StrangerSynthesizer strangers = new();
+        short[] Say(string voice) => strangers.Synthesize("the cat is on the left", voice, new DeterministicRandom(7));
+        string[] voices = [StrangerSynthesizer.Voices[0], StrangerSynthesizer.Voices[1], StrangerSynthesizer.Voices[9]];
+        short[][] spoken = [.. voices.Select(Say)];
+        Assert.All(spoken, samples => Assert.InRange(samples.Length, TinyCorpus.SampleRate, 4 * TinyCorpus.SampleRate));
+        Assert.All(spoken, samples => Assert.True(samples.Max() > 3000));
+        Assert.Equal(voices.Length, spoken.Select(samples => samples.Length).Distinct().Count());
+        Assert.Equal(spoken[0], Say(voices[0]));
+        Assert.Equal(spoken[1], Say(voices[1]));
+    }
+
+    [Fact]
     public void Flite_speaks_the_same_every_time_and_obeys_the_style()
     {
         if (!FliteSynthesizer.IsAvailable)
             Assert.Skip($"needs the Debian package {FliteSynthesizer.Package}");
         var flite = new FliteSynthesizer();
+        using StrangerSynthesizer strangers = new();
         static RenderJob Job(string style) => new("x", "the cat is on the left", VoiceStyle.Parse(style).Voice, style, "canonical", "train");
-        (short[] samples, string[] phones) = SpeechRenderer.Render(flite, Job("female-neutral-normal"));
+        (short[] samples, string[] phones) = SpeechRenderer.Render(flite, strangers, Job("female-neutral-normal"));
         Assert.Equal(["dh", "ax", "k", "ae", "t", "ih", "z", "aa", "n", "dh", "ax", "l", "eh", "f", "t"], phones);
-        (short[] sad, _) = SpeechRenderer.Render(flite, Job("female-sad-normal"));
-        (short[] again, _) = SpeechRenderer.Render(flite, Job("female-neutral-normal"));
+        (short[] sad, _) = SpeechRenderer.Render(flite, strangers, Job("female-sad-normal"));
+        (short[] again, _) = SpeechRenderer.Render(flite, strangers, Job("female-neutral-normal"));
         Assert.Equal(samples, again);
         Assert.InRange((double)sad.Length / samples.Length, 1.15, 1.45);
         Assert.InRange(Decibels(sad) - Decibels(samples), -7.0, -5.0);

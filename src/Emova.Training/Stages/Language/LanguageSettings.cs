@@ -54,6 +54,9 @@ public sealed record LanguageSettings : LoopSettings
     /// <summary>Drawings of each picture; all but the first are in changed colors.</summary>
     public int PictureVariants { get; set; } = 2;
 
+    /// <summary>Folders of further drawing styles, see `emova-train glyphs`; the variants after the first take turns in them.</summary>
+    public List<string> GlyphFolders { get; set; } = [];
+
     /// <summary>
     /// Part of the captions that list everything on a crowded picture composed anew, as the stage `language` tells pictures in words: up
     /// to eight names per picture instead of one or two.

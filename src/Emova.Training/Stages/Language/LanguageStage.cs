@@ -59,7 +59,7 @@ public static class LanguageStage
             RateFactor = parameter => parameter.StartsWith(VisionStage.WeightPrefix, StringComparison.Ordinal) ? settings.VisionRateFactor : 1,
         };
 
-        PictureFeatures features = new(model, new ScenePictures(SceneRenderer.Open(), config.Vision.CreateImageProcessor()), settings.Seed, frozen: settings.TuneVisionFromLayer is null);
+        PictureFeatures features = new(model, new ScenePictures(SceneRenderer.Open(settings.GlyphFolders), config.Vision.CreateImageProcessor()), settings.Seed, frozen: settings.TuneVisionFromLayer is null);
         LanguageStep step = new(model, features, new PictureNames(tokenizer));
         LanguageTask[] tasks = [.. Enum.GetValues<LanguageTask>().Where(t => settings.Speech || t <= LanguageTask.Picture)];
         SampleFactory trainFactory = new(corpus, units, tokenizer, "train", settings.PictureVariants);

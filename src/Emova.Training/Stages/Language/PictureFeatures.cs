@@ -54,7 +54,7 @@ public sealed class PictureFeatures(OmniModel model, ScenePictures pictures, int
         int content = scene.Objects.Aggregate(scene.Width, (hash, o) => (hash * 31) + o.Box[0] + (o.Box[1] * 7) + o.Concept.Length);
         PictureAugmentation augmentation = new(new Random(TrainingLoop.StepSeed(seed + variant, content)));
         (int shiftX, int shiftY) = augmentation.Shift();
-        byte[] pixels = PictureAugmentation.Move(pictures.Draw(scene), scene.Width, scene.Height, shiftX / 2, shiftY / 2);
+        byte[] pixels = PictureAugmentation.Move(pictures.Draw(scene, variant % pictures.Styles), scene.Width, scene.Height, shiftX / 2, shiftY / 2);
         augmentation.Redraw(pixels, scene.Width, scene.Height);
         return pictures.Processor.Process(new RgbImage(scene.Width, scene.Height, pixels));
     }

@@ -17,10 +17,15 @@ public sealed class CrowdedScenes
     private readonly SceneObject[][] _byConcept;
     private readonly Scene[] _canvases;
 
+    private readonly double _paintedShare;
+
     /// <summary>Takes objects, colors and backgrounds from the given scenes.</summary>
-    public CrowdedScenes(Scene[] scenes)
+    /// <param name="scenes">scenes of the corpus</param>
+    /// <param name="paintedShare">part of the emoji that are painted in one named color, which the encoder must then tell</param>
+    public CrowdedScenes(Scene[] scenes, double paintedShare = 0)
     {
         _canvases = scenes;
+        _paintedShare = paintedShare;
 
         // A bar says something only beside other bars.
         _byConcept = [.. scenes.SelectMany(s => s.Objects).Where(o => o.Class != "bar")
@@ -47,6 +52,11 @@ public sealed class CrowdedScenes
             int[] box = [x, y, x + width, y + (int)height];
             if (placed.TrueForAll(p => Apart(p.Box, box)))
             {
+                if (model.Class == "emoji" && _paintedShare > 0 && random.NextDouble() < _paintedShare)
+                {
+                    model = model with { Color = Lexicon.Colors[random.Next(Lexicon.Colors.Count)] };
+                }
+
                 placed.Add(model with { Box = box, Angle = ((random.NextDouble() * 2) - 1) * MaxAngle });
             }
         }

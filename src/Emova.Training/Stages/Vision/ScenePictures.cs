@@ -10,8 +10,11 @@ public sealed class ScenePictures(SceneRenderer renderer, Qwen2ImageProcessor pr
 {
     public Qwen2ImageProcessor Processor { get; } = processor;
 
+    /// <summary>Number of drawing styles.</summary>
+    public int Styles => renderer.Styles;
+
     /// <summary>RGB pixels of a scene.</summary>
-    public byte[] Draw(Scene scene) => renderer.Draw(scene);
+    public byte[] Draw(Scene scene, int style = 0) => renderer.Draw(scene, style);
 
     /// <summary>Patches of a scene as the runtime would prepare the same picture.</summary>
     public ImagePatches Patches(Scene scene) => Processor.Process(new RgbImage(scene.Width, scene.Height, Draw(scene)));

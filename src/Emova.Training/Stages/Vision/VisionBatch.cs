@@ -16,7 +16,7 @@ public sealed record VisionBatch(float[] Pixels, (int Rows, int Columns)[] Grids
         List<(ImagePatches Patches, SceneTargets Targets)> items = [];
         foreach (Scene scene in scenes)
         {
-            byte[] pixels = pictures.Draw(scene);
+            byte[] pixels = pictures.Draw(scene, random is null || pictures.Styles == 1 ? 0 : random.Next(pictures.Styles));
             (int shiftX, int shiftY) = (0, 0);
             if (augmentation is not null)
             {

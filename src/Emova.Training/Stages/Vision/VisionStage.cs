@@ -21,6 +21,12 @@ public sealed record VisionSettings : LoopSettings
     /// <summary>Part of the pictures that are composed anew with many objects instead of taken from a dialogue.</summary>
     public double CrowdedShare { get; set; } = 0.6;
 
+    /// <summary>Folders of further drawing styles, see `emova-train glyphs`; each picture is drawn in one of them or in Noto's.</summary>
+    public List<string> GlyphFolders { get; set; } = [];
+
+    /// <summary>Part of the emoji on crowded pictures that are painted in one named color.</summary>
+    public double PaintedShare { get; set; }
+
     /// <summary>Pictures of the validation split to measure on.</summary>
     public int ValidationPictures { get; set; } = 256;
 
@@ -57,8 +63,8 @@ public static class VisionStage
         }
 
         SceneLabels labels = new(train);
-        CrowdedScenes crowds = new(train);
-        ScenePictures pictures = new(SceneRenderer.Open(), config.Vision.CreateImageProcessor());
+        CrowdedScenes crowds = new(train, settings.PaintedShare);
+        ScenePictures pictures = new(SceneRenderer.Open(settings.GlyphFolders), config.Vision.CreateImageProcessor());
         output.WriteLine($"{train.Length} training scenes, {labels.Concepts - 1} concepts, {labels.Colors - 1} colors");
 
         random.manual_seed(settings.Seed);
