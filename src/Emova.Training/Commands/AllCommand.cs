@@ -17,7 +17,7 @@ internal static class AllCommand
         ("speech-decoder", "speech-decoder-1.yaml"), ("speech-decoder", null), ("speech-duration", null), ("vision", "vision-1.yaml"), ("vision", "vision-2.yaml"),
         ("language", null), ("pretrain", "1-pretrain-1.yaml"), ("align", "2-align-1.yaml"), ("finetune", "3-finetune-1.yaml"),
         ("pretrain", null), ("align", "2-align-2.yaml"), ("finetune", "3-finetune-2.yaml"),
-        ("vision", null), ("speech-encoder", "speech-encoder-4.yaml"), ("speech-encoder", null), ("encode", null), ("align", null), ("finetune", null), ("export", null),
+        ("vision", null), ("speech-encoder", null), ("encode", null), ("align", null), ("finetune", null), ("export", null),
     ];
 
     public static Command Create()
