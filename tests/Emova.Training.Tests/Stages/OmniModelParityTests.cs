@@ -19,7 +19,7 @@ public sealed class OmniModelParityTests : IDisposable
 
     private readonly string _file = Path.Combine(Path.GetTempPath(), $"emova-parity-{Guid.NewGuid():N}.safetensors");
 
-    private static readonly TinyModelConfig Config = new(
+    internal static readonly TinyModelConfig Config = new(
         new Emova.Models.Vision.Qwen2VisionConfig { Depth = 2, EmbedDim = 32, HiddenSize = 24, NumHeads = 2, MinPixels = 1, MaxPixels = 1 << 20 },
         new DenseDecoderConfig
         {

@@ -95,7 +95,7 @@ public sealed class SampleFactoryTests : IDisposable
         Assert.Equal("this is a cat\n", _tokenizer.Decode(caption.Ids.Skip(1)));
         Assert.Equal("this is a cat\n", Predicted(caption));
         TrainingSample text = _factory.Conversation(Talk);
-        Assert.Null(text.Scene);
+        Assert.Null(text.Picture);
         Assert.StartsWith($"{Chat}cat middle left four\nwhat is this{Answer}this is a cat", _tokenizer.Decode(text.Ids), StringComparison.Ordinal);
     }
 

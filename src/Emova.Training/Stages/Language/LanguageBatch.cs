@@ -1,5 +1,4 @@
 using Emova.Text;
-using Emova.Training.Data;
 
 namespace Emova.Training.Stages.Language;
 
@@ -13,56 +12,97 @@ namespace Emova.Training.Stages.Language;
 /// <param name="PictureRows">flat positions of the pictures' features, picture by picture</param>
 /// <param name="Pictures">the pictures in that order</param>
 /// <param name="Tokens">positions that are not padding</param>
+/// <param name="Segments">(B, T): which sample a position belongs to, −1 in the padding; null where every row is one sample</param>
 public sealed record LanguageBatch(
     long[] Ids, int Rows, int Columns, long[] TargetRows, long[] Targets, LanguageTask[] TargetTasks,
-    long[] PictureRows, (Scene Scene, int Variant)[] Pictures, int Tokens)
+    long[] PictureRows, SamplePicture[] Pictures, int Tokens, int[]? Segments = null)
 {
-    /// <summary>Pads and splices samples.</summary>
-    public static LanguageBatch Create(IReadOnlyList<TrainingSample> samples)
+    /// <summary>Pads and splices samples, one per row.</summary>
+    public static LanguageBatch Create(IReadOnlyList<TrainingSample> samples) => Place([.. samples.Select(s => new[] { s })], packed: false);
+
+    /// <summary>
+    /// Several samples per row, each seeing only itself: long samples first, each into the first row that still has room. Rotary positions
+    /// count differences only, so a sample's place in its row changes nothing for it.
+    /// </summary>
+    /// <param name="samples">the samples</param>
+    /// <param name="columns">wanted length of a row; a longer sample gets a row of its own</param>
+    public static LanguageBatch Pack(IReadOnlyList<TrainingSample> samples, int columns)
     {
-        // The last token predicts nothing, so it is not an input.
-        int columns = samples.Max(s => s.Length) - 1;
-        long[] ids = new long[samples.Count * columns];
-        List<long> targetRows = [], targets = [], pictureRows = [];
-        List<LanguageTask> tasks = [];
-        List<(Scene, int)> pictures = [];
-        for (int row = 0; row < samples.Count; row++)
+        List<(List<TrainingSample> Samples, int Used)> rows = [];
+        foreach (TrainingSample sample in samples.OrderByDescending(s => s.Length))
         {
-            TrainingSample sample = samples[row];
-            long start = (long)row * columns;
-            int column = 0;
-            for (int i = 0; i < sample.Ids.Length; i++)
+            int width = sample.Length - 1, row = rows.FindIndex(r => r.Used + width <= columns);
+            if (row < 0)
             {
-                if (sample.Labels[i] != ConversationLabels.Ignore && column > 0)
-                {
-                    targetRows.Add(start + column - 1);
-                    targets.Add(sample.Labels[i]);
-                    tasks.Add(sample.Task);
-                }
-
-                int width = sample.Ids[i] == ImagePlaceholder.Id ? sample.PictureTokens : 1;
-                for (int k = 0; k < width && column + k < columns; k++)
-                {
-                    if (width > 1)
-                    {
-                        pictureRows.Add(start + column + k);
-                    }
-                    else
-                    {
-                        ids[start + column] = sample.Ids[i];
-                    }
-                }
-
-                column += width;
+                row = rows.Count;
+                rows.Add(([], 0));
             }
 
-            if (sample.Scene is not null)
+            rows[row].Samples.Add(sample);
+            rows[row] = (rows[row].Samples, rows[row].Used + width);
+        }
+
+        return Place([.. rows.Select(r => r.Samples.ToArray())], packed: rows.Any(r => r.Samples.Count > 1));
+    }
+
+    private static LanguageBatch Place(TrainingSample[][] rows, bool packed)
+    {
+        // The last token of a sample predicts nothing, so it is not an input.
+        int columns = rows.Max(row => row.Sum(s => s.Length - 1));
+        long[] ids = new long[rows.Length * columns];
+        int[]? segments = packed ? new int[ids.Length] : null;
+        if (segments is not null)
+        {
+            Array.Fill(segments, -1);
+        }
+
+        List<long> targetRows = [], targets = [], pictureRows = [];
+        List<LanguageTask> tasks = [];
+        List<SamplePicture> pictures = [];
+        int number = 0;
+        for (int row = 0; row < rows.Length; row++)
+        {
+            long start = (long)row * columns;
+            foreach (TrainingSample sample in rows[row])
             {
-                pictures.Add((sample.Scene, sample.Variant));
+                segments?.AsSpan((int)start, sample.Length - 1).Fill(number);
+                number++;
+                int column = 0, room = packed ? sample.Length - 1 : columns;
+                for (int i = 0; i < sample.Ids.Length; i++)
+                {
+                    if (sample.Labels[i] != ConversationLabels.Ignore && column > 0)
+                    {
+                        targetRows.Add(start + column - 1);
+                        targets.Add(sample.Labels[i]);
+                        tasks.Add(sample.Task);
+                    }
+
+                    bool picture = sample.Ids[i] == ImagePlaceholder.Id && sample.Picture is not null;
+                    int width = picture ? sample.PictureTokens : 1;
+                    for (int k = 0; k < width && column + k < room; k++)
+                    {
+                        if (picture)
+                        {
+                            pictureRows.Add(start + column + k);
+                        }
+                        else
+                        {
+                            ids[start + column] = sample.Ids[i];
+                        }
+                    }
+
+                    column += width;
+                }
+
+                start += sample.Length - 1;
+                if (sample.Picture is not null)
+                {
+                    pictures.Add(sample.Picture);
+                }
             }
         }
 
         return new LanguageBatch(
-            ids, samples.Count, columns, [.. targetRows], [.. targets], [.. tasks], [.. pictureRows], [.. pictures], samples.Sum(s => s.Length));
+            ids, rows.Length, columns, [.. targetRows], [.. targets], [.. tasks], [.. pictureRows], [.. pictures], rows.Sum(row => row.Sum(s => s.Length)), segments);
     }
 }

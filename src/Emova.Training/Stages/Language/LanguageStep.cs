@@ -1,4 +1,3 @@
-using Emova.Training.Data;
 using Emova.Training.Modules;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -8,8 +7,8 @@ namespace Emova.Training.Stages.Language;
 /// <summary>Loss of a batch: embeds the ids, puts the projected pictures in their places and scores the targets.</summary>
 /// <param name="model">the model</param>
 /// <param name="pictures">features of pictures</param>
-/// <param name="names">what the cells of pictures show, for <see cref="LossesAndNaming"/></param>
-public sealed class LanguageStep(OmniModel model, PictureFeatures pictures, PictureNames names)
+/// <param name="names">what the cells of drawn pictures show, for <see cref="LossesAndNaming"/>; null = not needed</param>
+public sealed class LanguageStep(OmniModel model, PictureFeatures pictures, PictureNames? names = null)
 {
     /// <summary>Cosines between a projected cell and the embeddings are scaled by this before the softmax: about e^9 between 0.5 and 0.</summary>
     private const double CosineScale = 18;
@@ -25,11 +24,11 @@ public sealed class LanguageStep(OmniModel model, PictureFeatures pictures, Pict
         return Losses(batch, Project(batch));
     }
 
-    /// <summary>The same, and how far the projected cells are from the embeddings of their words, a scalar; null without pictures.</summary>
+    /// <summary>The same, and how far the projected cells are from the embeddings of their words, a scalar; null without drawn pictures.</summary>
     public (Tensor Losses, Tensor? Naming) LossesAndNaming(LanguageBatch batch)
     {
         Tensor? projected = Project(batch);
-        return (Losses(batch, projected), projected is null ? null : NamingLoss(batch, projected));
+        return (Losses(batch, projected), projected is null || names is null || !batch.Pictures.Any(p => p is DrawnPicture) ? null : NamingLoss(batch, projected, names));
     }
 
     /// <summary>Inputs of the language model, (B, T, D).</summary>
@@ -37,23 +36,39 @@ public sealed class LanguageStep(OmniModel model, PictureFeatures pictures, Pict
 
     private Tensor Losses(LanguageBatch batch, Tensor? projected)
     {
-        Tensor hidden = model.Language.Hidden(Embeddings(batch, projected));
+        Tensor hidden = model.Language.Hidden(Embeddings(batch, projected), mask: batch.Segments is null ? null : SegmentMask(batch));
         return model.Language.Loss(hidden, tensor(batch.TargetRows), tensor(batch.Targets), nn.Reduction.None);
     }
 
-    private Tensor NamingLoss(LanguageBatch batch, Tensor projected)
+    /// <summary>(B, 1, T, T): 0 where a position may look, minus infinity at later ones and at other samples of its row.</summary>
+    private static Tensor SegmentMask(LanguageBatch batch)
+    {
+        using Tensor segments = tensor(batch.Segments!).view(batch.Rows, batch.Columns);
+        using Tensor other = segments.unsqueeze(2).not_equal(segments.unsqueeze(1)); // (B, T, T)
+        using Tensor later = ones(batch.Columns, batch.Columns, dtype: ScalarType.Bool).triu(1);
+        return zeros(batch.Rows, batch.Columns, batch.Columns).masked_fill(other.logical_or(later), Arithmetic.Constant(double.NegativeInfinity)).unsqueeze(1);
+    }
+
+    private Tensor NamingLoss(LanguageBatch batch, Tensor projected, PictureNames words)
     {
         List<long> places = [];
         List<float> weights = [];
         long cell = 0, vocabulary = model.Language.VocabularySize;
-        foreach ((Scene scene, _) in batch.Pictures)
+        int drawnPictures = batch.Pictures.Count(p => p is DrawnPicture);
+        foreach (SamplePicture picture in batch.Pictures)
         {
-            int[][] cells = names.Of(scene);
-            foreach (int[] words in cells)
+            if (picture is not DrawnPicture drawn)
             {
-                float weight = (ReferenceEquals(words, names.Blank) ? BlankWeight : 1) / (words.Length * (float)cells.Length);
-                places.AddRange(words.Select(word => (cell * vocabulary) + word));
-                weights.AddRange(words.Select(_ => weight / batch.Pictures.Length));
+                cell += picture.Cells; // what a read picture shows is not known
+                continue;
+            }
+
+            int[][] cells = words.Of(drawn.Scene);
+            foreach (int[] name in cells)
+            {
+                float weight = (ReferenceEquals(name, words.Blank) ? BlankWeight : 1) / (name.Length * (float)cells.Length);
+                places.AddRange(name.Select(word => (cell * vocabulary) + word));
+                weights.AddRange(name.Select(_ => weight / drawnPictures));
                 cell++;
             }
         }

@@ -8,17 +8,17 @@ using static TorchSharp.torch;
 namespace Emova.Training.Stages.Language;
 
 /// <summary>
-/// Features of the training pictures, with gradients unless the encoder is frozen. Variant 0 is the picture itself, the others are redrawn in
-/// other colors, so that answers survive another style.
+/// Features of the training pictures, with gradients unless the encoder is frozen. Variant 0 of a scene is the picture itself, the others are
+/// redrawn in other colors, so that answers survive another style.
 /// </summary>
 /// <param name="model">the encoder</param>
-/// <param name="pictures">draws scenes</param>
+/// <param name="pictures">draws scenes; null where all pictures are read</param>
 /// <param name="seed">seed of the redrawing</param>
 /// <param name="frozen">whether the encoder stays as it is</param>
-public sealed class PictureFeatures(OmniModel model, ScenePictures pictures, int seed, bool frozen)
+public sealed class PictureFeatures(OmniModel model, ScenePictures? pictures, int seed, bool frozen)
 {
     /// <summary>Encoder output of several pictures, one after the other: (sum of their cells, D).</summary>
-    public Tensor Of(IReadOnlyList<(Scene Scene, int Variant)> wanted)
+    public Tensor Of(IReadOnlyList<SamplePicture> wanted)
     {
         if (!frozen)
         {
@@ -29,9 +29,9 @@ public sealed class PictureFeatures(OmniModel model, ScenePictures pictures, int
         return Encode(wanted);
     }
 
-    private Tensor Encode(IReadOnlyList<(Scene Scene, int Variant)> wanted)
+    private Tensor Encode(IReadOnlyList<SamplePicture> wanted)
     {
-        ImagePatches[] patches = [.. wanted.Select(w => Patches(w.Scene, w.Variant))];
+        ImagePatches[] patches = [.. wanted.Select(Patches)];
         float[] rows = new float[patches.Sum(p => p.Rows.Length)];
         int position = 0;
         foreach (ImagePatches part in patches)
@@ -40,22 +40,29 @@ public sealed class PictureFeatures(OmniModel model, ScenePictures pictures, int
             position += part.Rows.Length;
         }
 
-        return model.Vision.Forward(tensor(rows).view(-1, pictures.Processor.RowSize), [.. patches.Select(p => (p.GridHeight, p.GridWidth))]);
+        return model.Vision.Forward(tensor(rows).view(patches.Sum(p => (long)p.Count), -1), [.. patches.Select(p => (p.GridHeight, p.GridWidth))]);
     }
 
-    private ImagePatches Patches(Scene scene, int variant)
+    private ImagePatches Patches(SamplePicture picture) => picture switch
+    {
+        ReadPicture read => read.Patches,
+        DrawnPicture drawn when pictures is not null => Patches(pictures, drawn.Scene, drawn.Variant),
+        _ => throw new InvalidOperationException($"a {picture.GetType().Name} cannot be drawn here"),
+    };
+
+    private ImagePatches Patches(ScenePictures scenes, Scene scene, int variant)
     {
         if (variant == 0)
         {
-            return pictures.Patches(scene);
+            return scenes.Patches(scene);
         }
 
         // The drawing must not depend on when it is asked for, so its generator is seeded by what the scene shows.
         int content = scene.Objects.Aggregate(scene.Width, (hash, o) => (hash * 31) + o.Box[0] + (o.Box[1] * 7) + o.Concept.Length);
         PictureAugmentation augmentation = new(new Random(TrainingLoop.StepSeed(seed + variant, content)));
         (int shiftX, int shiftY) = augmentation.Shift();
-        byte[] pixels = PictureAugmentation.Move(pictures.Draw(scene, variant % pictures.Styles), scene.Width, scene.Height, shiftX / 2, shiftY / 2);
+        byte[] pixels = PictureAugmentation.Move(scenes.Draw(scene, variant % scenes.Styles), scene.Width, scene.Height, shiftX / 2, shiftY / 2);
         augmentation.Redraw(pixels, scene.Width, scene.Height);
-        return pictures.Processor.Process(new RgbImage(scene.Width, scene.Height, pixels));
+        return scenes.Processor.Process(new RgbImage(scene.Width, scene.Height, pixels));
     }
 }

@@ -129,6 +129,6 @@ public sealed class SampleFactory(TinyCorpus corpus, SpeechUnitsTable? units, Hu
         ConversationLabels labels = ConversationLabels.Build(template ?? Chat, messages, tokenizer);
         return labels.LengthsDisagree
             ? throw new InvalidOperationException($"the labels of a {task} sample do not add up: '{messages[0].Text}'")
-            : new TrainingSample(task, labels.Ids, labels.Labels, scene, variant);
+            : new TrainingSample(task, labels.Ids, labels.Labels, scene is null ? null : new DrawnPicture(scene, variant));
     }
 }
