@@ -3,15 +3,16 @@ using System.Security.Cryptography;
 using Emova.Fuzz;
 using Emova.Fuzz.Targets;
 
-// dotnet run -c Release --project tests/Emova.Fuzz -- wav|safetensors|index|config|image|tokenizer|chat|form|realtime [--seconds N] [--seed N] [--input FILE]
+// dotnet run -c Release --project tests/Emova.Fuzz -- wav|flac|safetensors|index|config|image|tokenizer|chat|form|realtime [--seconds N] [--seed N] [--input FILE]
 if (args.Length == 0)
 {
-    Console.Error.WriteLine("usage: wav|safetensors|index|config|image|tokenizer|chat|form|realtime [--seconds 1..86400] [--seed N] [--input FILE]");
+    Console.Error.WriteLine("usage: wav|flac|safetensors|index|config|image|tokenizer|chat|form|realtime [--seconds 1..86400] [--seed N] [--input FILE]");
     return 2;
 }
 return args[0] switch
 {
     "wav" => Start<WavTarget>(),
+    "flac" => Start<FlacTarget>(),
     "safetensors" => Start<SafetensorsTarget>(),
     "index" => Start<IndexTarget>(),
     "config" => Start<ConfigTarget>(),
@@ -25,7 +26,7 @@ return args[0] switch
 
 int Unknown()
 {
-    Console.Error.WriteLine($"'{args[0]}': no such target; there are wav, safetensors, index, config, image, tokenizer, chat, form and realtime");
+    Console.Error.WriteLine($"'{args[0]}': no such target; there are wav, flac, safetensors, index, config, image, tokenizer, chat, form and realtime");
     return 2;
 }
 

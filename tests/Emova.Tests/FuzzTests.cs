@@ -11,6 +11,9 @@ public sealed class FuzzTests
     public void Wav_files() => Check<WavTarget>(3000);
 
     [Fact]
+    public void Flac_files() => Check<FlacTarget>(2000);
+
+    [Fact]
     public void Safetensors_files() => Check<SafetensorsTarget>(1500);
 
     [Fact]

@@ -38,6 +38,23 @@ public static class ImageFile
         return Decode(bytes, path, maxPixels);
     }
 
+    /// <summary>The size of a picture after its EXIF orientation is applied, from its header alone.</summary>
+    /// <param name="bytes">Content of a PNG, JPEG, BMP or GIF file, or as much of its beginning as holds the header.</param>
+    /// <param name="name">Used in error messages.</param>
+    /// <exception cref="EmovaException">The beginning is damaged or not that of a supported picture.</exception>
+    public static (int Width, int Height) ReadSize(ReadOnlySpan<byte> bytes, string name)
+    {
+        try
+        {
+            ImageHeader header = ImageHeader.Read(bytes);
+            return header.Orientation >= 5 ? (header.Height, header.Width) : (header.Width, header.Height);
+        }
+        catch (FormatException e)
+        {
+            throw new EmovaException($"{name}: {e.Message}", e);
+        }
+    }
+
     /// <summary>Decodes a picture held in memory.</summary>
     /// <param name="bytes">Content of a PNG, JPEG, BMP or GIF file.</param>
     /// <param name="name">Used in error messages.</param>
