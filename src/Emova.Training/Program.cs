@@ -16,6 +16,8 @@ RootCommand root = new("Trains EMOVA-Tiny from nothing: data, speech, vision, la
     VisionCommand.Create(),
 };
 foreach (Command stage in LanguageCommands.Create()) root.Add(stage);
+root.Add(UnitsCommand.Create());
+root.Add(ReportCommand.Create());
 root.Add(ExportCommand.Create());
 root.Add(AllCommand.Create());
 root.Add(LaunchCommand.Create());

@@ -66,8 +66,8 @@ internal static class FlacReader
 
         if (samples.Count == 0)
             throw new EmovaException($"{name}: the FLAC file contains no samples");
-        if (samples.Count < info.TotalSamples)
-            throw new FormatException($"it ends after {samples.Count} of {info.TotalSamples} samples");
+        if (info.TotalSamples > 0 && samples.Count != info.TotalSamples)
+            throw new FormatException($"it holds {samples.Count} samples, its header says {info.TotalSamples}");
         return new AudioClip([.. samples], info.SampleRate);
 
         EmovaException TooLong() => new($"{name}: the recording is longer than the limit of {maximumDuration.TotalSeconds:0.#} s");

@@ -43,7 +43,7 @@ public sealed class FlacReaderTests
         byte[] good = Write([.. Enumerable.Range(0, 5000).Select(i => MathF.Sin(i * 0.1f) / 2)], 16000);
         byte[] flipped = [.. good], promising = [.. good];
         flipped[good.Length / 2] ^= 4;
-        promising[25] = 0x7F; // 36 bits of samples: hours of them
+        promising[22] = 0x7F; // of the 36 bits with the number of samples: hours of them
         foreach (byte[] bad in (byte[][])[flipped, good[..^9], good[..50], good[..6], promising])
             Assert.Contains("bad.flac", Assert.Throws<EmovaException>(() => AudioFile.Decode(bad, "bad.flac")).Message, StringComparison.Ordinal);
         Assert.Contains("limit", Assert.Throws<EmovaException>(() => AudioFile.Decode(good, "x", TimeSpan.FromSeconds(0.1))).Message, StringComparison.Ordinal);

@@ -6,12 +6,16 @@ using static TorchSharp.torch;
 namespace Emova.Training.Stages.Language;
 
 /// <summary>Lets the model answer the last question of samples, greedily and without any constraint on the form.</summary>
-public sealed class AnswerDecoder(OmniModel model, LanguageStep step, HuggingFaceTokenizer tokenizer)
+/// <param name="model">the model</param>
+/// <param name="step">embeds prompts</param>
+/// <param name="tokenizer">tokenizer of the stage</param>
+/// <param name="endToken">what an answer ends with</param>
+public sealed class AnswerDecoder(OmniModel model, LanguageStep step, HuggingFaceTokenizer tokenizer, string endToken)
 {
     /// <summary>Prompts that are decoded together.</summary>
     private const int BatchSize = 32;
 
-    private readonly int _end = tokenizer.RequireToken("<|im_end|>");
+    private readonly int _end = tokenizer.RequireToken(endToken);
 
     /// <summary>Expected and written text of the last answer of every sample, in order.</summary>
     public (string Expected, string Written)[] Answer(IReadOnlyList<TrainingSample> samples, int maxTokens)

@@ -48,7 +48,7 @@ public sealed record LanguageBatch(
     private static LanguageBatch Place(TrainingSample[][] rows, bool packed)
     {
         // The last token of a sample predicts nothing, so it is not an input.
-        int columns = rows.Max(row => row.Sum(s => s.Length - 1));
+        int columns = rows.Max((TrainingSample[] row) => row.Sum((TrainingSample s) => s.Length - 1));
         long[] ids = new long[rows.Length * columns];
         int[]? segments = packed ? new int[ids.Length] : null;
         if (segments is not null)
@@ -103,6 +103,6 @@ public sealed record LanguageBatch(
         }
 
         return new LanguageBatch(
-            ids, rows.Length, columns, [.. targetRows], [.. targets], [.. tasks], [.. pictureRows], [.. pictures], rows.Sum(row => row.Sum(s => s.Length)), segments);
+            ids, rows.Length, columns, [.. targetRows], [.. targets], [.. tasks], [.. pictureRows], [.. pictures], rows.Sum((TrainingSample[] row) => row.Sum((TrainingSample s) => s.Length)), segments);
     }
 }

@@ -24,23 +24,25 @@ public sealed class LanguageEvaluator
     /// <param name="step">computes losses</param>
     /// <param name="tokenizer">tokenizer of the stage</param>
     /// <param name="pools">draws validation samples of the tasks to measure</param>
-    /// <param name="corpus">gives the phones a spoken text should have</param>
+    /// <param name="corpus">gives the phones a spoken text should have; null = not measured</param>
     /// <param name="unitPhones">recognizes phones in units with the speech encoder's own head; null = speech is not measured</param>
     /// <param name="samplesPerTask">size of the fixed sets</param>
     /// <param name="seed">chooses them</param>
+    /// <param name="template">template of the samples; null = that of the corpus</param>
     public LanguageEvaluator(
         OmniModel model, LanguageStep step, HuggingFaceTokenizer tokenizer, IReadOnlyDictionary<LanguageTask, Func<Random, TrainingSample>> pools,
-        TinyCorpus corpus, Func<int[], string[]>? unitPhones, int samplesPerTask, int seed)
+        TinyCorpus? corpus, Func<int[], string[]>? unitPhones, int samplesPerTask, int seed,
+        ConversationTemplate? template = null)
     {
         (_model, _step, _unitPhones) = (model, step, unitPhones);
-        _decoder = new AnswerDecoder(model, step, tokenizer);
+        _decoder = new AnswerDecoder(model, step, tokenizer, (template ?? ConversationTemplate.Qwen2).EndToken);
         foreach ((LanguageTask task, Func<Random, TrainingSample> draw) in pools)
         {
             Random random = new(seed);
             _samples[task] = [.. Enumerable.Range(0, samplesPerTask).Select(_ => draw(random))];
         }
 
-        foreach (Utterance utterance in corpus.Utterances.Where(u => u.Kind == "canonical" && u.Split == "validation"))
+        foreach (Utterance utterance in corpus?.Utterances.Where(u => u.Kind == "canonical" && u.Split == "validation") ?? [])
         {
             _phones[utterance.Text] = [.. utterance.Phones];
         }

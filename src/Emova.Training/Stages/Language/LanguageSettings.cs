@@ -1,3 +1,4 @@
+using Emova.Training.DataSets;
 using Emova.Training.Infrastructure;
 
 namespace Emova.Training.Stages.Language;
@@ -40,6 +41,12 @@ public sealed record LanguageSettings : LoopSettings
 
     /// <summary>Shares of the tasks over time.</summary>
     public List<MixturePhase> Mixture { get; set; } = [];
+
+    /// <summary>Data sets to learn from instead of the corpus or, where there is a mixture too, beside it.</summary>
+    public List<DataSetSettings> Datasets { get; set; } = [];
+
+    /// <summary>How data sets become batches.</summary>
+    public LoadingSettings Loading { get; set; } = new();
 
     /// <summary>Positions per step, about.</summary>
     public int TokensPerStep { get; set; } = 2600;

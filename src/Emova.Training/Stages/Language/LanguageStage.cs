@@ -1,5 +1,9 @@
+using System.Diagnostics;
+using System.Globalization;
+using Emova.Media;
 using Emova.Text;
 using Emova.Training.Data;
+using Emova.Training.DataSets;
 using Emova.Training.Distributed;
 using Emova.Training.Infrastructure;
 using Emova.Training.Modules;
@@ -25,15 +29,15 @@ public static class LanguageStage
     /// <param name="output">progress</param>
     public static bool Run(string name, LanguageSettings settings, string data, string runs, TextWriter output)
     {
-        if (settings.Mixture.Count == 0)
+        if (settings.Mixture.Count == 0 && settings.Datasets.Count == 0)
         {
-            throw new EmovaException("mixture: at least one phase with tasks is needed");
+            throw new EmovaException("mixture: at least one phase with tasks is needed, or a list of datasets");
         }
 
-        using TinyCorpus corpus = TinyCorpus.Open(data);
+        using TinyCorpus? corpus = settings.Mixture.Count > 0 ? TinyCorpus.Open(data) : null;
         RunFolder folder = settings.OpenRun(runs, name);
         File.WriteAllText(Path.Combine(folder.Path, ConfigFile), StageConfig.ToYaml(settings));
-        SpeechUnitsTable? units = settings.Speech ? SpeechUnitsTable.Open(data) : null;
+        SpeechUnitsTable? units = settings.Speech && corpus is not null ? SpeechUnitsTable.Open(data) : null;
         HuggingFaceTokenizer tokenizer = ProcessGroup.World.FirstThenOthers(() => OpenTokenizer(settings, corpus, units, folder, runs));
         TinyModelConfig config = TinyModelConfig.Load(settings.Model);
         config = config with { Text = config.Text with { VocabSize = tokenizer.VocabularySize } };
@@ -59,25 +63,64 @@ public static class LanguageStage
             RateFactor = parameter => parameter.StartsWith(VisionStage.WeightPrefix, StringComparison.Ordinal) ? settings.VisionRateFactor : 1,
         };
 
-        PictureFeatures features = new(model, new ScenePictures(SceneRenderer.Open(settings.GlyphFolders), config.Vision.CreateImageProcessor()), settings.Seed, frozen: settings.TuneVisionFromLayer is null);
-        LanguageStep step = new(model, features, new PictureNames(tokenizer));
-        LanguageTask[] tasks = [.. Enum.GetValues<LanguageTask>().Where(t => settings.Speech || t <= LanguageTask.Picture)];
-        SampleFactory trainFactory = new(corpus, units, tokenizer, "train", settings.PictureVariants);
-        SampleMixture mixture = new(
-            SamplePools.Create(tasks, corpus, units, trainFactory, "train", settings.MaxSamples, settings.CrowdedCaptions), settings.Mixture, settings.TokensPerStep, settings.TotalBatches, settings.Seed);
-        Prefetcher<LanguageBatch> batches = new(s => LanguageBatch.Create(mixture.Batch(s)), ahead: 2, settings.TotalBatches);
+        Qwen2ImageProcessor processor = config.Vision.CreateImageProcessor();
+        PictureFeatures features = new(
+            model, corpus is null ? null : new ScenePictures(SceneRenderer.Open(settings.GlyphFolders), processor), settings.Seed, frozen: settings.TuneVisionFromLayer is null);
+        LanguageStep step = new(model, features, corpus is null ? null : new PictureNames(tokenizer));
+        List<Func<bool, List<KeyValuePair<string, double>>>> measures = [];
+        SampleMixture? mixture = null;
+        if (corpus is not null)
+        {
+            LanguageTask[] tasks = [.. Enum.GetValues<LanguageTask>().Where(t => settings.Speech || t <= LanguageTask.Picture)];
+            SampleFactory trainFactory = new(corpus, units, tokenizer, "train", settings.PictureVariants);
+            mixture = new SampleMixture(
+                SamplePools.Create(tasks, corpus, units, trainFactory, "train", settings.MaxSamples, settings.CrowdedCaptions), settings.Mixture, settings.TokensPerStep, settings.TotalBatches, settings.Seed);
+            LanguageTask[] measured = [.. mixture.Shares(0).Keys.Union(mixture.Shares(settings.TotalBatches - 1).Keys).Where(t => t != LanguageTask.Sentence)];
+            string validation = settings.MaxSamples > 0 ? "train" : "validation";
+            SampleFactory validationFactory = new(corpus, units, tokenizer, validation);
+            measures.Add(new LanguageEvaluator(
+                model, step, tokenizer, SamplePools.Create(measured, corpus, units, validationFactory, validation, settings.MaxSamples), corpus,
+                settings.Speech ? UnitPhoneReader.Open(runs, settings.SpeechEncoder, settings.Model) : null, settings.ValidationSamples, settings.Seed).Measure);
+        }
 
-        LanguageTask[] measured = [.. mixture.Shares(0).Keys.Union(mixture.Shares(settings.TotalBatches - 1).Keys).Where(t => t != LanguageTask.Sentence)];
-        string validation = settings.MaxSamples > 0 ? "train" : "validation";
-        SampleFactory validationFactory = new(corpus, units, tokenizer, validation);
-        LanguageEvaluator evaluator = new(
-            model, step, tokenizer, SamplePools.Create(measured, corpus, units, validationFactory, validation, settings.MaxSamples), corpus,
-            settings.Speech ? UnitPhoneReader.Open(runs, settings.SpeechEncoder, settings.Model) : null, settings.ValidationSamples, settings.Seed);
+        ConversationTemplate template = ConversationTemplate.Get(settings.Loading.Template);
+        using DataSetMixture? dataSets = settings.Datasets.Count == 0 ? null : ProcessGroup.World.FirstThenOthers(() => new DataSetMixture(
+            settings.Datasets, settings.Loading, new ExampleEncoder(tokenizer, template, processor, settings.Loading.MaxLength),
+            folder.Path, settings.TokensPerStep, settings.Accumulate, settings.Seed, output));
+        if (dataSets?.ValidationPools() is { Count: > 0 } pools)
+        {
+            LanguageEvaluator evaluator = new(model, step, tokenizer, pools, null, null, settings.ValidationSamples, settings.Seed, template.Key == "plain" ? null : template);
+            measures.Add(withAnswers => [.. evaluator.Measure(withAnswers).Select(m => new KeyValuePair<string, double>(corpus is null ? m.Key : $"datasets_{m.Key}", m.Value))]);
+        }
 
+        BatchSchedule schedule = new(dataSets is null ? 0 : mixture is null ? 1 : settings.Loading.Share);
+        Prefetcher<LanguageBatch> batches = new(Plan, dataSets is null ? 2 : settings.Loading.Ahead, settings.TotalBatches);
         model.Language.train();
-        return new TrainingLoop(folder, model.Store, optimizer, settings) { Unit = "tokens", Output = output }.Run(
+        long began = Stopwatch.GetTimestamp();
+        bool complete = new TrainingLoop(folder, model.Store, optimizer, settings) { Unit = "tokens", Output = output }.Run(
             s => TrainStep(step, batches.Get(s), settings.NamingWeight),
-            s => evaluator.Measure(withAnswers: s == settings.TotalSteps || s / settings.EvaluateEvery % settings.AnswersEvery == 0));
+            s => measures.SelectMany(measure => measure(s == settings.TotalSteps || s / settings.EvaluateEvery % settings.AnswersEvery == 0)));
+        output.WriteLine(string.Create(
+            CultureInfo.InvariantCulture, $"waited {batches.Waited.TotalSeconds:F1} s for data in {Stopwatch.GetElapsedTime(began).TotalSeconds:F0} s of training"));
+        if (dataSets?.Defects.Dropped > 0)
+        {
+            output.WriteLine($"{dataSets.Defects.Dropped} examples could not be used ({dataSets.Defects.Summary()}): {dataSets.DefectsPath}");
+        }
+
+        return complete;
+
+        // The corpus makes its batches in order, the data sets on as many threads as wanted.
+        (int, Func<LanguageBatch>) Plan(long batch)
+        {
+            (bool fromDataSets, long number) = schedule.At(batch);
+            if (!fromDataSets)
+            {
+                return (0, () => LanguageBatch.Create(mixture!.Batch(number)));
+            }
+
+            int[] plan = dataSets!.Plan(number);
+            return (1 + (int)(number % settings.Loading.Threads), () => dataSets.Make(number, plan));
+        }
     }
 
     private static StepResult TrainStep(LanguageStep step, LanguageBatch batch, double namingWeight)
@@ -107,9 +150,14 @@ public static class LanguageStage
     }
 
     /// <summary>The corpus tokenizer; with speech, the one the first stage with speech extended by the units in use.</summary>
-    private static HuggingFaceTokenizer OpenTokenizer(LanguageSettings settings, TinyCorpus corpus, SpeechUnitsTable? units, RunFolder folder, string runs)
+    private static HuggingFaceTokenizer OpenTokenizer(LanguageSettings settings, TinyCorpus? corpus, SpeechUnitsTable? units, RunFolder folder, string runs)
     {
-        if (units is null)
+        if (settings.Loading.Tokenizer is { } given)
+        {
+            return HuggingFaceTokenizer.Load(Directory.Exists(given) ? Path.Combine(given, UnitTokenizer.FileName) : given);
+        }
+
+        if (units is null && corpus is not null)
         {
             return HuggingFaceTokenizer.Load(Path.Combine(corpus.Folder, "tokenizer.json"));
         }
@@ -124,6 +172,11 @@ public static class LanguageStage
             }
             else
             {
+                if (corpus is null || units is null)
+                {
+                    throw new EmovaException("loading.tokenizer: needed, because neither the corpus nor the run that this one starts from has one");
+                }
+
                 UnitTokenizer.Write(corpus, units, settings.MinUnitOccurrences, path);
             }
         }
