@@ -17,7 +17,7 @@ internal sealed class Namespaces : IDisposable
 
     private Namespaces(string folder)
     {
-        string unique = Environment.ProcessId.ToString(CultureInfo.InvariantCulture);
+        string unique = System.Environment.ProcessId.ToString(CultureInfo.InvariantCulture);
         (_first, _second) = ($"emova-a{unique}", $"emova-b{unique}");
         string agent = Path.Combine(folder, "enter");
         File.WriteAllText(agent, $"""

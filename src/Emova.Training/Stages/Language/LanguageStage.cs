@@ -154,7 +154,10 @@ public static class LanguageStage
     {
         if (settings.Loading.Tokenizer is { } given)
         {
-            return HuggingFaceTokenizer.Load(Directory.Exists(given) ? Path.Combine(given, UnitTokenizer.FileName) : given);
+            string source = Directory.Exists(given) ? Path.Combine(given, UnitTokenizer.FileName) : given, copy = Path.Combine(folder.Path, UnitTokenizer.FileName);
+            HuggingFaceTokenizer chosen = HuggingFaceTokenizer.Load(source);
+            File.Copy(source, copy, overwrite: true); // stages that go on from this one look for it here
+            return chosen;
         }
 
         if (units is null && corpus is not null)
