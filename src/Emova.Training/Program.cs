@@ -20,6 +20,7 @@ root.Add(UnitsCommand.Create());
 root.Add(ReportCommand.Create());
 root.Add(ExportCommand.Create());
 root.Add(AllCommand.Create());
+root.Add(ExperimentCommand.Create());
 root.Add(LaunchCommand.Create());
 root.Add(CheckClusterCommand.Create());
 

@@ -49,11 +49,15 @@ public static class ReportWriter
 
     /// <summary>Replaces what stands between the markers of a document.</summary>
     /// <exception cref="EmovaException">A marker is missing.</exception>
-    public static string Insert(string document, string documentName, string table)
+    public static string Insert(string document, string documentName, string table) => Insert(document, documentName, table, BeginMarker, EndMarker);
+
+    /// <summary>The same between markers of one's own.</summary>
+    /// <exception cref="EmovaException">A marker is missing.</exception>
+    public static string Insert(string document, string documentName, string table, string beginMarker, string endMarker)
     {
-        int begin = document.IndexOf(BeginMarker, StringComparison.Ordinal), end = document.IndexOf(EndMarker, StringComparison.Ordinal);
-        if (begin < 0 || end < begin) throw new EmovaException($"{documentName}: needs the line '{BeginMarker}' and after it '{EndMarker}'");
-        return $"{document[..begin]}{BeginMarker}\n{table}{document[end..]}";
+        int begin = document.IndexOf(beginMarker, StringComparison.Ordinal), end = document.IndexOf(endMarker, StringComparison.Ordinal);
+        if (begin < 0 || end < begin) throw new EmovaException($"{documentName}: needs the line '{beginMarker}' and after it '{endMarker}'");
+        return $"{document[..begin]}{beginMarker}\n{table}{document[end..]}";
     }
 
     private static string[] Cells(Figure figure) =>

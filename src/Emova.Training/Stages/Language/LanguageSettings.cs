@@ -76,6 +76,15 @@ public sealed record LanguageSettings : LoopSettings
     /// <summary>Validation samples per task.</summary>
     public int ValidationSamples { get; set; } = 64;
 
+    /// <summary>Tasks to measure, by name; none = those of the mixture at the start and at the end.</summary>
+    public List<string> Measure { get; set; } = [];
+
+    /// <summary>Makes a tokenizer for the units of this corpus and begins with random embeddings for them, instead of those of <see cref="LanguageFrom"/>.</summary>
+    public bool FreshUnits { get; set; }
+
+    /// <summary>Levels per digit of the units in the corpus, 4096 units by default; further digits add units.</summary>
+    public List<int> UnitLevels { get; set; } = [8, 8, 8, 8];
+
     /// <summary>Answers are measured at every n-th evaluation and at the end; likelihoods always.</summary>
     public int AnswersEvery { get; set; } = 2;
 

@@ -41,7 +41,7 @@ public static class LanguageStage
         HuggingFaceTokenizer tokenizer = ProcessGroup.World.FirstThenOthers(() => OpenTokenizer(settings, corpus, units, folder, runs));
         TinyModelConfig config = TinyModelConfig.Load(settings.Model);
         config = config with { Text = config.Text with { VocabSize = tokenizer.VocabularySize } };
-        output.WriteLine($"{tokenizer.VocabularySize} tokens{(units is null ? "" : $", {new SpeechVocabulary(tokenizer).Units.Count} of them speech units")}");
+        output.WriteLine($"{tokenizer.VocabularySize} tokens{(units is null ? "" : $", {new SpeechVocabulary(tokenizer, [.. settings.UnitLevels]).Units.Count} of them speech units")}");
 
         random.manual_seed(settings.Seed);
         using OmniModel model = new(config, new TwinOptions(settings.BFloat16, settings.Dropout));
@@ -54,7 +54,8 @@ public static class LanguageStage
 
         if (settings.LanguageFrom is not null)
         {
-            model.LoadLanguage(RunFolder.WeightsOf(runs, settings.LanguageFrom));
+            int known = settings.FreshUnits && corpus is not null ? HuggingFaceTokenizer.Load(TextTokenizer(corpus)).VocabularySize : int.MaxValue;
+            model.LoadLanguage(RunFolder.WeightsOf(runs, settings.LanguageFrom), known);
         }
 
         model.SetTrainable(settings.TrainLanguage, settings.TrainProjector, settings.TuneVisionFromLayer);
@@ -72,12 +73,12 @@ public static class LanguageStage
         if (corpus is not null)
         {
             LanguageTask[] tasks = [.. Enum.GetValues<LanguageTask>().Where(t => settings.Speech || t <= LanguageTask.Picture)];
-            SampleFactory trainFactory = new(corpus, units, tokenizer, "train", settings.PictureVariants);
+            SampleFactory trainFactory = new(corpus, units, tokenizer, "train", settings.PictureVariants, settings.UnitLevels);
             mixture = new SampleMixture(
                 SamplePools.Create(tasks, corpus, units, trainFactory, "train", settings.MaxSamples, settings.CrowdedCaptions), settings.Mixture, settings.TokensPerStep, settings.TotalBatches, settings.Seed);
-            LanguageTask[] measured = [.. mixture.Shares(0).Keys.Union(mixture.Shares(settings.TotalBatches - 1).Keys).Where(t => t != LanguageTask.Sentence)];
+            LanguageTask[] measured = settings.Measure.Count > 0 ? [.. settings.Measure.Select(mixture.Named)] : [.. mixture.Shares(0).Keys.Union(mixture.Shares(settings.TotalBatches - 1).Keys).Where(t => t != LanguageTask.Sentence)];
             string validation = settings.MaxSamples > 0 ? "train" : "validation";
-            SampleFactory validationFactory = new(corpus, units, tokenizer, validation);
+            SampleFactory validationFactory = new(corpus, units, tokenizer, validation, unitLevels: settings.UnitLevels);
             measures.Add(new LanguageEvaluator(
                 model, step, tokenizer, SamplePools.Create(measured, corpus, units, validationFactory, validation, settings.MaxSamples), corpus,
                 settings.Speech ? UnitPhoneReader.Open(runs, settings.SpeechEncoder, settings.Model) : null, settings.ValidationSamples, settings.Seed).Measure);
@@ -149,6 +150,8 @@ public static class LanguageStage
         return naming is null ? mean : mean.Plus(naming.Times(namingWeight));
     }
 
+    private static string TextTokenizer(TinyCorpus corpus) => Path.Combine(corpus.Folder, UnitTokenizer.FileName);
+
     /// <summary>The corpus tokenizer; with speech, the one the first stage with speech extended by the units in use.</summary>
     private static HuggingFaceTokenizer OpenTokenizer(LanguageSettings settings, TinyCorpus? corpus, SpeechUnitsTable? units, RunFolder folder, string runs)
     {
@@ -162,13 +165,13 @@ public static class LanguageStage
 
         if (units is null && corpus is not null)
         {
-            return HuggingFaceTokenizer.Load(Path.Combine(corpus.Folder, "tokenizer.json"));
+            return HuggingFaceTokenizer.Load(TextTokenizer(corpus));
         }
 
         string path = Path.Combine(folder.Path, UnitTokenizer.FileName);
         if (!File.Exists(path))
         {
-            string? inherited = settings.LanguageFrom is null ? null : Path.Combine(runs, settings.LanguageFrom, UnitTokenizer.FileName);
+            string? inherited = settings.LanguageFrom is null || settings.FreshUnits ? null : Path.Combine(runs, settings.LanguageFrom, UnitTokenizer.FileName);
             if (inherited is not null && File.Exists(inherited))
             {
                 File.Copy(inherited, path);

@@ -43,7 +43,9 @@ public sealed class OmniModel : IDisposable
     /// their initial values.
     /// </summary>
     /// <exception cref="EmovaException">A tensor below the prefixes is missing or has another shape.</exception>
-    public void Load(string path, params ReadOnlySpan<string> prefixes)
+    public void Load(string path, params ReadOnlySpan<string> prefixes) => Load(path, int.MaxValue, prefixes);
+
+    private void Load(string path, int tokens, ReadOnlySpan<string> prefixes)
     {
         using SafetensorsFile file = SafetensorsFile.Open(path);
         foreach ((string name, Tensor parameter) in Store.Parameters)
@@ -59,10 +61,19 @@ public sealed class OmniModel : IDisposable
             }
 
             long[] shape = parameter.shape;
-            bool grown = name == EmbeddingName && info.Shape.Count == 2 && info.Shape[1] == shape[1] && info.Shape[0] <= shape[0];
+            long rows = name == EmbeddingName && info.Shape.Count == 2 && info.Shape[1] == shape[1] ? Math.Min(info.Shape[0], tokens) : long.MaxValue;
+            bool grown = rows <= shape[0];
             if (!grown && !info.Shape.SequenceEqual(shape))
             {
                 throw new EmovaException($"{path}: tensor '{name}' has shape {info.ShapeText}, expected [{string.Join(", ", shape)}]");
+            }
+
+            if (rows < info.Shape[0])
+            {
+                float[] all = new float[info.ElementCount];
+                file.ReadFloat32(name, all);
+                all.AsSpan(0, checked((int)(rows * shape[1]))).CopyTo(ParameterStore.Values(parameter));
+                continue;
             }
 
             file.ReadFloat32(name, ParameterStore.Values(parameter)[..checked((int)info.ElementCount)]);
@@ -75,8 +86,8 @@ public sealed class OmniModel : IDisposable
     /// <summary>Loads the projector.</summary>
     public void LoadProjector(string path) => Load(path, ProjectorPrefix);
 
-    /// <summary>Loads the language model.</summary>
-    public void LoadLanguage(string path) => Load(path, EmbeddingName, "model.layers.", "model.norm.");
+    /// <summary>Loads the language model, of the embeddings only those of the first <paramref name="tokens"/>.</summary>
+    public void LoadLanguage(string path, int tokens = int.MaxValue) => Load(path, tokens, [EmbeddingName, "model.layers.", "model.norm."]);
 
     /// <summary>
     /// Freezes and unfreezes. Frozen parameters get no gradient, which the optimizer takes as "leave alone".

@@ -12,12 +12,14 @@ namespace Emova.Training.Stages.Language;
 /// <param name="tokenizer">tokenizer of the stage</param>
 /// <param name="split">train, validation or test: spoken forms come from the same split</param>
 /// <param name="pictureVariants">number of drawings of a picture to choose from</param>
-public sealed class SampleFactory(TinyCorpus corpus, SpeechUnitsTable? units, HuggingFaceTokenizer tokenizer, string split, int pictureVariants = 1)
+/// <param name="unitLevels">levels per digit of the units; null = those of the speech encoder</param>
+public sealed class SampleFactory(
+    TinyCorpus corpus, SpeechUnitsTable? units, HuggingFaceTokenizer tokenizer, string split, int pictureVariants = 1, IReadOnlyList<int>? unitLevels = null)
 {
     private static readonly ConversationTemplate Chat = ConversationTemplate.Qwen2;
     private static readonly ConversationTemplate Plain = ConversationTemplate.Get("plain");
 
-    private readonly SpeechVocabulary? _speech = units is null ? null : new SpeechVocabulary(tokenizer);
+    private readonly SpeechVocabulary? _speech = units is null ? null : new SpeechVocabulary(tokenizer, [.. unitLevels ?? []]);
 
     /// <summary>A sentence, every token of it predicted, ended like an answer.</summary>
     public TrainingSample Sentence(string text)

@@ -55,14 +55,18 @@ public sealed class SampleMixture(
         Dictionary<LanguageTask, double> shares = [];
         foreach ((string name, double weight) in phase.Tasks)
         {
-            LanguageTask task = Enum.TryParse(name.Replace("_", "", StringComparison.Ordinal), ignoreCase: true, out LanguageTask known) && pools.ContainsKey(known)
-                ? known
-                : throw new EmovaException($"mixture: task '{name}' is unknown or has no data; known: {string.Join(", ", pools.Keys)}");
-            shares[task] = weight / sum;
+            shares[Named(name)] = weight / sum;
         }
 
         return shares;
     }
+
+    /// <summary>The task of a name such as "spoken_picture".</summary>
+    /// <exception cref="EmovaException">There is none, or the corpus has nothing for it.</exception>
+    public LanguageTask Named(string name) =>
+        Enum.TryParse(name.Replace("_", "", StringComparison.Ordinal), ignoreCase: true, out LanguageTask known) && pools.ContainsKey(known)
+            ? known
+            : throw new EmovaException($"mixture: task '{name}' is unknown or has no data; known: {string.Join(", ", pools.Keys)}");
 
     private List<TrainingSample>[] Draw(long group)
     {
