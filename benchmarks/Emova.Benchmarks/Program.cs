@@ -10,6 +10,8 @@ switch (args)
         return PeerComparison.Run(args);
     case ["kernels", ..]:
         return KernelComparison.Run(args);
+    case ["attention", ..]:
+        return AttentionDepth.Run(args);
     case ["busy", ..]:
         return BusyMachine.Run(args);
     case ["realtime", ..]:

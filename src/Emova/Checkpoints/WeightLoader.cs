@@ -1,4 +1,5 @@
 using System.Diagnostics.CodeAnalysis;
+using System.Runtime.InteropServices;
 using System.Text;
 using Emova.Numerics;
 
@@ -24,6 +25,9 @@ public sealed class WeightLoader
 
     // Matrices are packed by so many values at a time: no second copy of a model is ever held.
     private const int ValuesPerRead = 1 << 19;
+
+    // Panels are written fastest as a whole: reads end where panels do.
+    private const int RowsTogether = 2 * WeightLayout.GroupRows;
 
     private readonly Index index;
     private readonly string prefix;
@@ -243,21 +247,35 @@ public sealed class WeightLoader
             return;
         }
 
-        int inputs = weight.Inputs, rowsPerRead = Math.Clamp(ValuesPerRead / inputs, 1, count);
-        float[] rows = new float[rowsPerRead * inputs];
+        int inputs = weight.Inputs, rowsPerRead = Math.Min(count, Math.Max(1, ValuesPerRead / inputs / RowsTogether) * RowsTogether);
         if (stored.IsQuantized())
         {
+            float[] unpacked = new float[inputs];
             LinearWeight packed = LinearWeight.CreateTemporary(stored, count, inputs);
             Fill(packed, 0, name, file, count, stored);
             for (int row = 0; row < count; row++)
             {
-                packed.CopyRow(row, rows);
-                weight.SetRows(first + row, rows.AsSpan(0, inputs));
+                packed.CopyRow(row, unpacked);
+                weight.SetRows(first + row, unpacked);
             }
 
             return;
         }
 
+        if (stored == WeightFormat.BFloat16 && stored == weight.Format)
+        {
+            ushort[] same = new ushort[rowsPerRead * inputs];
+            for (int row = 0; row < count; row += rowsPerRead)
+            {
+                Span<ushort> part = same.AsSpan(0, Math.Min(rowsPerRead, count - row) * inputs);
+                file.ReadBytes(name, (long)row * inputs * sizeof(ushort), MemoryMarshal.AsBytes(part));
+                weight.SetRows(first + row, part);
+            }
+
+            return;
+        }
+
+        float[] rows = new float[rowsPerRead * inputs];
         for (int row = 0; row < count; row += rowsPerRead)
         {
             Span<float> part = rows.AsSpan(0, Math.Min(rowsPerRead, count - row) * inputs);

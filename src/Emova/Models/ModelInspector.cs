@@ -93,9 +93,12 @@ public static class ModelInspector
     private static long LanguageScratch(LanguageConfig config, int contextLength)
     {
         long perRow = 2 * config.HiddenSize + config.ProjectedWidth + config.AttendedWidth + config.FeedForwardWidth + 2 * config.RoutesPerRow + config.RotaryDim;
-        long scores = config.CacheFormat == WeightFormat.BFloat16 ? CachedAttention.ScratchPerThread(contextLength) : AttentionKernel.ScratchPerThread(contextLength);
-        long floats = LanguageModel.ChunkRows * perRow + config.VocabSize + WorkerTeam.Shared.ThreadCount * scores;
-        return floats * sizeof(float) + QuantizedRows.SizeInBytes(LanguageModel.ChunkRows, Math.Max(config.HiddenSize, config.IntermediateSize));
+        int keyHeads = config.NumKeyValueHeads;
+        long attention = config.CacheFormat == WeightFormat.BFloat16
+            ? CachedAttention.ScratchPerThread(contextLength, config.NumAttentionHeads, config.KeyDim / keyHeads, config.ValueDim / keyHeads)
+            : AttentionKernel.ScratchPerThread(contextLength) * sizeof(float);
+        return (LanguageModel.ChunkRows * perRow + config.VocabSize) * sizeof(float) + WorkerTeam.Shared.ThreadCount * attention
+            + QuantizedRows.SizeInBytes(LanguageModel.ChunkRows, Math.Max(config.HiddenSize, config.IntermediateSize));
     }
 
     /// <summary>Patches that the vision encoder takes at once for a picture.</summary>

@@ -9,8 +9,15 @@ internal static class BFloat16
 
     public static void ToSingle(ReadOnlySpan<ushort> stored, Span<float> values)
     {
-        for (int i = 0; i < stored.Length; i++)
-            values[i] = ToSingle(stored[i]);
+        int i = 0;
+        for (; i + Vector256<ushort>.Count <= stored.Length; i += Vector256<ushort>.Count)
+        {
+            (Vector256<uint> low, Vector256<uint> high) = Vector256.Widen(Vector256.Create(stored[i..]));
+            (low << 16).AsSingle().CopyTo(values[i..]);
+            (high << 16).AsSingle().CopyTo(values[(i + Vector256<float>.Count)..]);
+        }
+
+        for (; i < stored.Length; i++) values[i] = ToSingle(stored[i]);
     }
 
     /// <summary>Rounds to the nearest pattern, ties to even; a NaN stays a NaN.</summary>
@@ -32,7 +39,7 @@ internal static class BFloat16
     }
 
     /// <summary>The rounded upper halves, moved down.</summary>
-    private static Vector256<uint> Upper(Vector256<float> values)
+    internal static Vector256<uint> Upper(Vector256<float> values)
     {
         Vector256<uint> bits = values.AsUInt32(), high = bits >> 16;
         Vector256<uint> rounded = (bits + Vector256.Create(0x7FFFu) + (high & Vector256<uint>.One)) >> 16;

@@ -45,16 +45,21 @@ public sealed unsafe class ConvolutionWeight
         // Inputs that go in pairs are padded to an even number per tap.
         int width = format == WeightFormat.BFloat16Pairs ? (inputs + 1) / 2 * 2 : inputs;
         LinearWeight packed = LinearWeight.Create(format, outputs, kernel * width);
-        float[] row = new float[kernel * width];
-        for (int output = 0; output < outputs; output++)
+        float[] rows = new float[Math.Min(outputs, WeightLayout.GroupRows) * kernel * width];
+        for (int first = 0; first < outputs; first += WeightLayout.GroupRows)
         {
-            ReadOnlySpan<float> stored = weight.Slice(output * inputs * kernel, inputs * kernel);
-            for (int input = 0; input < inputs; input++)
+            int count = Math.Min(WeightLayout.GroupRows, outputs - first);
+            for (int r = 0; r < count; r++)
             {
-                for (int tap = 0; tap < kernel; tap++) row[tap * width + input] = stored[input * kernel + tap];
+                ReadOnlySpan<float> stored = weight.Slice((first + r) * inputs * kernel, inputs * kernel);
+                Span<float> row = rows.AsSpan(r * kernel * width, kernel * width);
+                for (int input = 0; input < inputs; input++)
+                {
+                    for (int tap = 0; tap < kernel; tap++) row[tap * width + input] = stored[input * kernel + tap];
+                }
             }
 
-            packed.SetRows(output, row);
+            packed.SetRows(first, rows.AsSpan(0, count * kernel * width));
         }
 
         packed.SetBias(0, bias);

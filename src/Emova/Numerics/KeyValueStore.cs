@@ -7,18 +7,24 @@ namespace Emova.Numerics;
 /// half the bytes of float32, and no sum across the lanes of a vector.
 /// <para>
 /// Scores are a product with the keys as weights, one output per position; what attention returns is a product with the values as
-/// weights, one input per position. So both lie as the matrices of <see cref="WeightFormat.BFloat16"/> do. Per head: keys in panels of 32
-/// positions, [dimension][16] words of positions p and p + 16; values in panels of 32 dimensions, [position][16] words of dimensions d and d + 16.
+/// weights, one input per position. So both lie nearly as the matrices of <see cref="WeightFormat.BFloat16Pairs"/> do, in panels twice as
+/// wide: what a kernel reads at a time is then one stream. Per head: keys in panels of 32 positions, [pair of dimensions][32] words;
+/// values in panels of 32 dimensions, [pair of positions][32] words.
 /// </para>
 /// </summary>
 public sealed unsafe class KeyValueStore
 {
-    private const int PanelRows = 2 * WeightLayout.GroupRows;
-    private const int LineBytes = PanelRows * sizeof(ushort);
+    /// <summary>Outputs of a panel.</summary>
+    internal const int PanelRows = 2 * WeightLayout.GroupRows;
+    /// <summary>Bytes of a pair of inputs of a panel.</summary>
+    internal const int LineBytes = PanelRows * sizeof(uint);
 
     private readonly WeightMemory memory; // the keys of all heads, then the values of all heads
     private readonly long keyHeadBytes;
     private readonly long valueHeadBytes;
+
+    // Positions whose memory holds numbers. The second position of a pair is multiplied by zero before it is set, which must not meet a NaN.
+    private int filled;
 
     /// <summary>Reserves memory for all positions at once.</summary>
     /// <param name="capacity">Largest number of positions, at least 1.</param>
@@ -32,8 +38,8 @@ public sealed unsafe class KeyValueStore
         ArgumentOutOfRangeException.ThrowIfLessThan(headDim, 1);
         ArgumentOutOfRangeException.ThrowIfLessThan(valueDim, 1);
         (Capacity, Heads, HeadDim, ValueDim) = (capacity, heads, headDim, valueDim);
-        keyHeadBytes = Panels(capacity) * headDim * LineBytes;
-        valueHeadBytes = Panels(valueDim) * capacity * LineBytes;
+        keyHeadBytes = Panels(capacity) * KeyPanelBytes;
+        valueHeadBytes = Panels(valueDim) * ValuePanelBytes;
         memory = new WeightMemory(SizeFor(capacity, heads, headDim, valueDim), isShared: false);
     }
 
@@ -52,12 +58,15 @@ public sealed unsafe class KeyValueStore
     /// <summary>Bytes held.</summary>
     public long SizeInBytes => memory.Length;
 
+    /// <summary>Bytes from the keys of 32 positions to those of the next.</summary>
+    internal nint KeyPanelBytes => (nint)Pairs(HeadDim) * LineBytes;
+
     /// <summary>Bytes from the values of 32 dimensions to those of the next.</summary>
-    internal nint ValuePanelBytes => (nint)Capacity * LineBytes;
+    internal nint ValuePanelBytes => (nint)Pairs(Capacity) * LineBytes;
 
     /// <summary>Bytes that a store takes.</summary>
     public static long SizeFor(int capacity, int heads, int headDim, int valueDim) =>
-        checked(heads * LineBytes * (Panels(capacity) * headDim + Panels(valueDim) * capacity));
+        checked(heads * LineBytes * (Panels(capacity) * Pairs(headDim) + Panels(valueDim) * Pairs(capacity)));
 
     /// <summary>Rounds and stores the key and value of a position, in place of what was there.</summary>
     /// <param name="position">0 to Capacity - 1.</param>
@@ -72,15 +81,16 @@ public sealed unsafe class KeyValueStore
             throw new ArgumentException($"key has {key.Length} values, expected {Heads} x {HeadDim}", nameof(key));
         if (value.Length != Heads * ValueDim)
             throw new ArgumentException($"value has {value.Length} values, expected {Heads} x {ValueDim}", nameof(value));
+        Span<ushort> row = stackalloc ushort[Math.Max(HeadDim, ValueDim)];
         for (int head = 0; head < Heads; head++)
         {
-            ushort* keys = KeyAt(head, position);
-            ReadOnlySpan<float> row = key.Slice(head * HeadDim, HeadDim);
-            for (int d = 0; d < row.Length; d++) keys[(nint)d * PanelRows] = BFloat16.FromSingle(row[d]);
-            row = value.Slice(head * ValueDim, ValueDim);
-            for (int d = 0; d < row.Length; d++) *ValueAt(head, position, d) = BFloat16.FromSingle(row[d]);
+            BFloat16.FromSingle(key.Slice(head * HeadDim, HeadDim), row);
+            SetKey(head, position, row[..HeadDim]);
+            BFloat16.FromSingle(value.Slice(head * ValueDim, ValueDim), row);
+            SetValue(head, position, row[..ValueDim]);
         }
 
+        Fill(position + 1);
         GC.KeepAlive(this);
     }
 
@@ -92,15 +102,8 @@ public sealed unsafe class KeyValueStore
     {
         ArgumentOutOfRangeException.ThrowIfNegative(position);
         ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(position, Capacity);
-        for (int head = 0; head < Heads; head++)
-        {
-            ushort* keys = KeyAt(head, position);
-            Span<float> row = key.Slice(head * HeadDim, HeadDim);
-            for (int d = 0; d < row.Length; d++) row[d] = BFloat16.ToSingle(keys[(nint)d * PanelRows]);
-            row = value.Slice(head * ValueDim, ValueDim);
-            for (int d = 0; d < row.Length; d++) row[d] = BFloat16.ToSingle(*ValueAt(head, position, d));
-        }
-
+        for (int i = 0; i < Heads * HeadDim; i++) key[i] = BFloat16.ToSingle(*KeyAt(i / HeadDim, position, i % HeadDim));
+        for (int i = 0; i < Heads * ValueDim; i++) value[i] = BFloat16.ToSingle(*ValueAt(i / ValueDim, position, i % ValueDim));
         GC.KeepAlive(this);
     }
 
@@ -116,7 +119,7 @@ public sealed unsafe class KeyValueStore
         Span<ushort> rows = MemoryMarshal.Cast<byte, ushort>(state);
         for (int position = start; position < start + count; position++)
         {
-            for (int i = 0; i < Heads * HeadDim; i++) rows[i] = KeyAt(i / HeadDim, position)[(nint)(i % HeadDim) * PanelRows];
+            for (int i = 0; i < Heads * HeadDim; i++) rows[i] = *KeyAt(i / HeadDim, position, i % HeadDim);
             rows = rows[(Heads * HeadDim)..];
             for (int i = 0; i < Heads * ValueDim; i++) rows[i] = *ValueAt(i / ValueDim, position, i % ValueDim);
             rows = rows[(Heads * ValueDim)..];
@@ -134,10 +137,9 @@ public sealed unsafe class KeyValueStore
         ReadOnlySpan<ushort> rows = MemoryMarshal.Cast<byte, ushort>(state);
         for (int position = start; position < start + count; position++)
         {
-            for (int i = 0; i < Heads * HeadDim; i++) KeyAt(i / HeadDim, position)[(nint)(i % HeadDim) * PanelRows] = rows[i];
-            rows = rows[(Heads * HeadDim)..];
-            for (int i = 0; i < Heads * ValueDim; i++) *ValueAt(i / ValueDim, position, i % ValueDim) = rows[i];
-            rows = rows[(Heads * ValueDim)..];
+            for (int head = 0; head < Heads; head++, rows = rows[HeadDim..]) SetKey(head, position, rows[..HeadDim]);
+            for (int head = 0; head < Heads; head++, rows = rows[ValueDim..]) SetValue(head, position, rows[..ValueDim]);
+            Fill(position + 1);
         }
 
         GC.KeepAlive(this);
@@ -153,7 +155,7 @@ public sealed unsafe class KeyValueStore
         ArgumentOutOfRangeException.ThrowIfGreaterThan(count, Math.Min(Capacity, source.Capacity));
         if ((source.Heads, source.HeadDim, source.ValueDim) != (Heads, HeadDim, ValueDim))
             throw new ArgumentException($"{source.Heads} heads of {source.HeadDim} and {source.ValueDim} do not fit {Heads} of {HeadDim} and {ValueDim}", nameof(source));
-        long keyBytes = Panels(count) * HeadDim * LineBytes, valueBytes = (long)count * LineBytes;
+        long keyBytes = Panels(count) * KeyPanelBytes, valueBytes = Pairs(count) * LineBytes;
         for (int head = 0; head < Heads; head++)
         {
             Buffer.MemoryCopy(source.Keys(head), Keys(head), keyBytes, keyBytes);
@@ -161,6 +163,7 @@ public sealed unsafe class KeyValueStore
                 Buffer.MemoryCopy(source.Values(head) + panel * source.ValuePanelBytes, Values(head) + panel * ValuePanelBytes, valueBytes, valueBytes);
         }
 
+        Fill(count);
         GC.KeepAlive(source);
         GC.KeepAlive(this);
     }
@@ -181,13 +184,33 @@ public sealed unsafe class KeyValueStore
 
     private static long Panels(int rows) => (rows + PanelRows - 1) / PanelRows;
 
-    /// <summary>The first dimension of a key; the next ones follow at a distance of a line.</summary>
-    private ushort* KeyAt(int head, int position) =>
-        (ushort*)(Keys(head) + (long)(position / PanelRows) * HeadDim * LineBytes) + Half(position % PanelRows);
+    private static long Pairs(int inputs) => (inputs + 1L) / 2;
 
+    private void SetKey(int head, int position, ReadOnlySpan<ushort> key)
+    {
+        uint* words = (uint*)KeyAt(head, position, 0);
+        for (int d = 0; d < key.Length; d += 2, words += PanelRows) *words = key[d] | (d + 1 < key.Length ? (uint)key[d + 1] << 16 : 0);
+    }
+
+    private void SetValue(int head, int position, ReadOnlySpan<ushort> value)
+    {
+        // The other position of the pair keeps its value, or begins with zero.
+        bool isFirst = position >= filled && position % 2 == 0;
+        for (int d = 0; d < value.Length; d++)
+        {
+            ushort* element = ValueAt(head, position, d);
+            *element = value[d];
+            if (isFirst) element[1] = 0;
+        }
+    }
+
+    private void Fill(int positions) => filled = Math.Max(filled, (int)Math.Min(2 * Pairs(positions), int.MaxValue));
+
+    /// <summary>An even dimension's word holds the next dimension too.</summary>
+    private ushort* KeyAt(int head, int position, int dimension) =>
+        (ushort*)(Keys(head) + position / PanelRows * KeyPanelBytes + (nint)(dimension / 2) * LineBytes) + position % PanelRows * 2 + dimension % 2;
+
+    /// <summary>An even position's word holds the next position too.</summary>
     private ushort* ValueAt(int head, int position, int dimension) =>
-        (ushort*)(Values(head) + dimension / PanelRows * ValuePanelBytes + (nint)position * LineBytes) + Half(dimension % PanelRows);
-
-    /// <summary>Where element r of a line lies: those of r and r + 16 share a word.</summary>
-    private static int Half(int r) => r % WeightLayout.GroupRows * 2 + r / WeightLayout.GroupRows;
+        (ushort*)(Values(head) + dimension / PanelRows * ValuePanelBytes + (nint)(position / 2) * LineBytes) + dimension % PanelRows * 2 + position % 2;
 }

@@ -89,9 +89,30 @@ public sealed unsafe class LinearWeight
     internal RoundingError SetRows(int first, ReadOnlySpan<float> rows)
     {
         RoundingError error = default;
-        for (int start = 0; start < rows.Length; start += Inputs, first++)
+        int start = 0;
+        if (Format == WeightFormat.Float32)
+        {
+            for (int group = WeightLayout.GroupRows * Inputs; first % WeightLayout.GroupRows == 0 && rows.Length - start >= group; start += group, first += WeightLayout.GroupRows)
+                WeightLayout.PackGroup((float*)PanelOf(first, out _), rows.Slice(start, group), Inputs);
+        }
+
+        for (; start < rows.Length; start += Inputs, first++)
             error.Add(WeightLayout.PackRow(Format, PanelOf(first, out int lane), lane, rows.Slice(start, Inputs)));
         return error;
+    }
+
+    /// <summary>As <see cref="SetRows(int, ReadOnlySpan{float})"/> for rows that are stored in bfloat16, in a weight of that format.</summary>
+    internal void SetRows(int first, ReadOnlySpan<ushort> rows)
+    {
+        int whole = 2 * WeightLayout.GroupRows, start = 0;
+        for (; first % whole == 0 && rows.Length - start >= whole * Inputs; start += whole * Inputs, first += whole)
+            WeightLayout.PackGroup((uint*)PanelOf(first, out _), rows.Slice(start, whole * Inputs), Inputs);
+        float[] row = new float[start < rows.Length ? Inputs : 0];
+        for (; start < rows.Length; start += Inputs, first++)
+        {
+            BFloat16.ToSingle(rows.Slice(start, Inputs), row);
+            WeightLayout.PackRow(Format, PanelOf(first, out int lane), lane, row);
+        }
     }
 
     /// <summary>Sets the bias of some rows.</summary>
@@ -234,7 +255,7 @@ public sealed unsafe class LinearWeight
                 int pair = unit % UnitsAcross * PairsPerUnit, pairEnd = Math.Min(pair + PairsPerUnit, Pairs);
                 if (Format == WeightFormat.Float32) RunPanels<float>(row, rowEnd, pair, pairEnd);
                 else if (Format == WeightFormat.BFloat16) RunPanels<ushort>(row, rowEnd, pair, pairEnd);
-                else RunPairs(row, rowEnd, pair, pairEnd);
+                else PairKernel.Run(Width, Operands, row, rowEnd, pair, pairEnd);
             }
         }
 
@@ -256,28 +277,6 @@ public sealed unsafe class LinearWeight
                 piece.Inputs = Math.Min(InputsPerPiece, Operands.Inputs - start);
                 piece.Continues = start > 0;
                 PanelKernel.Run<TElement>(Width, piece, row, rowEnd, pair, pairEnd);
-            }
-        }
-
-        private readonly void RunPairs(int row, int rowEnd, int pair, int pairEnd)
-        {
-            switch (Width)
-            {
-                case VectorWidth.Emitted when EmittedKernels.Instance is { HasPairs: true } emitted:
-                    emitted.RunPairs(Operands, row, rowEnd, pair, pairEnd);
-                    break;
-                case VectorWidth.V512 or VectorWidth.Emitted:
-                    PairKernel<Lanes512, Vector512<float>>.Run(Operands, row, rowEnd, pair, pairEnd);
-                    break;
-                case VectorWidth.V256:
-                    PairKernel<Lanes256, Vector256<float>>.Run(Operands, row, rowEnd, pair, pairEnd);
-                    break;
-                case VectorWidth.V128:
-                    PairKernel<Lanes128, Vector128<float>>.Run(Operands, row, rowEnd, pair, pairEnd);
-                    break;
-                default:
-                    PairKernel<LanesScalar, float>.Run(Operands, row, rowEnd, pair, pairEnd);
-                    break;
             }
         }
     }

@@ -8,6 +8,7 @@ internal unsafe struct PanelOperands
 {
     public byte* Weight;
     public nint PanelBytes;     // from panel to panel
+    public bool IsWide;         // of bfloat16 pairs: panels of 32 outputs instead of 16
     public float* Bias;         // padded to a multiple of 32; zeros when null
     public float* X;
     public ushort* Rounded;     // the input of bfloat16 pairs; strides are then counted in its elements

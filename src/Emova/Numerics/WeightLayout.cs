@@ -110,6 +110,33 @@ internal static unsafe class WeightLayout
         return error;
     }
 
+    /// <summary>Writes the 16 rows of a panel of Float32: input by input, which walks through the panel once instead of once per row.</summary>
+    public static void PackGroup(float* panel, ReadOnlySpan<float> rows, int inputs)
+    {
+        fixed (float* source = rows)
+        {
+            for (nint k = 0; k < inputs; k++, panel += GroupRows)
+            {
+                float* value = source + k;
+                for (int r = 0; r < GroupRows; r++, value += inputs) panel[r] = *value;
+            }
+        }
+    }
+
+    /// <summary>Writes the 32 rows of a panel of BFloat16.</summary>
+    public static void PackGroup(uint* panel, ReadOnlySpan<ushort> rows, int inputs)
+    {
+        fixed (ushort* source = rows)
+        {
+            nint half = (nint)GroupRows * inputs;
+            for (nint k = 0; k < inputs; k++, panel += GroupRows)
+            {
+                ushort* value = source + k;
+                for (int r = 0; r < GroupRows; r++, value += inputs) panel[r] = *value | (uint)value[half] << 16;
+            }
+        }
+    }
+
     /// <summary>Reads one row of a panel.</summary>
     public static void UnpackRow(WeightFormat format, byte* panel, int lane, Span<float> values)
     {

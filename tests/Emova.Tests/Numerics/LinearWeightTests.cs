@@ -223,16 +223,47 @@ public sealed class LinearWeightTests
     }
 
     [Theory]
+    [InlineData(1, 5)]
+    [InlineData(31, 7)]
+    [InlineData(64, 3)]
+    [InlineData(97, 40)]
+    public void WholePanelsAndSingleRowsArePackedAlike(int outputs, int inputs)
+    {
+        Random random = new(6);
+        ushort[] stored = [.. Enumerable.Range(0, outputs * inputs).Select(_ => BFloat16.FromSingle(random.NextSingle() - 0.5f))];
+        float[] values = new float[stored.Length], row = new float[inputs];
+        BFloat16.ToSingle(stored, values);
+        LinearWeight floats = LinearWeight.Pack(values, outputs, inputs), words = LinearWeight.Create(WeightFormat.BFloat16, outputs, inputs);
+        words.SetRows(0, stored);
+        LinearWeight inTurn = LinearWeight.Create(WeightFormat.BFloat16, outputs, inputs);
+        for (int n = 0; n < outputs; n++) inTurn.SetRows(n, values.AsSpan(n * inputs, inputs));
+        for (int n = 0; n < outputs; n++)
+        {
+            foreach (LinearWeight weight in (LinearWeight[])[floats, words, inTurn])
+            {
+                weight.CopyRow(n, row);
+                Assert.Equal(values.AsSpan(n * inputs, inputs), row);
+            }
+        }
+    }
+
+    [Theory]
     [MemberData(nameof(Formats))]
     public void MultiplyDoesNotAllocate(string format)
     {
         LinearWeight weight = LinearWeight.Pack(new float[512 * 512], 512, 512, default, Enum.Parse<WeightFormat>(format));
         float[] x = new float[512], y = new float[512];
         using WorkerTeam team = new(2);
-        for (int i = 0; i < 50; i++) weight.Multiply(x, 1, 512, y, 512, team);
-        long before = GC.GetAllocatedBytesForCurrentThread();
-        for (int i = 0; i < 200; i++) weight.Multiply(x, 1, 512, y, 512, team);
-        Assert.Equal(0, GC.GetAllocatedBytesForCurrentThread() - before);
+        // The runtime allocates once here and there, when it compiles a method anew: what a product allocates, every round would.
+        long allocated = long.MaxValue;
+        for (int round = 0; round < 10 && allocated > 0; round++)
+        {
+            long before = GC.GetAllocatedBytesForCurrentThread();
+            for (int i = 0; i < 50; i++) weight.Multiply(x, 1, 512, y, 512, team);
+            allocated = Math.Min(allocated, GC.GetAllocatedBytesForCurrentThread() - before);
+        }
+
+        Assert.Equal(0, allocated);
     }
 
     [Fact]

@@ -112,29 +112,33 @@ internal sealed unsafe class EmittedKernels
     /// <summary>Computes rows [rowStart, rowEnd) of the outputs [32 * blockStart, 32 * blockEnd) of weights in bfloat16 pairs.</summary>
     public void RunPairs(in PanelOperands operands, int rowStart, int rowEnd, int blockStart, int blockEnd)
     {
-        const int width = 2 * WeightLayout.GroupRows;
+        const int width = 2 * WeightLayout.GroupRows, line = WeightLayout.GroupRows * sizeof(uint);
         int count = (operands.Inputs + 1) / 2;
         float* sums = stackalloc float[PairTileCode.LargestTile * width];
+        bool isPlain = operands.Y != null && operands.Residual == null && operands.Activated == null;
         for (int output = blockStart * width; output < Math.Min(blockEnd * width, operands.Outputs); output += width)
         {
-            bool hasSecond = output + WeightLayout.GroupRows < operands.Outputs;
+            bool hasSecond = output + WeightLayout.GroupRows < operands.Outputs, isDirect = isPlain && output + width <= operands.Outputs;
             for (int row = rowStart; row < rowEnd; row += PairTileCode.LargestTile)
             {
                 int rows = Math.Min(PairTileCode.LargestTile, rowEnd - row);
                 TileArguments arguments = new()
                 {
-                    Weight = operands.Weight + output / WeightLayout.GroupRows * operands.PanelBytes,
-                    WeightDistance = hasSecond ? operands.PanelBytes : 0,
+                    Weight = operands.Weight + output / (operands.IsWide ? width : WeightLayout.GroupRows) * operands.PanelBytes,
+                    WeightDistance = !hasSecond ? 0 : operands.IsWide ? line : operands.PanelBytes,
+                    WeightAdvance = operands.IsWide ? 2 * line : line,
                     X = (byte*)(operands.Rounded + row * operands.XStride),
                     XStride = operands.XStride * sizeof(ushort),
-                    Y = sums,
+                    Y = isDirect ? operands.Y + row * operands.YStride + output : sums,
+                    YStride = (isDirect ? operands.YStride : width) * sizeof(float),
                     Count = count,
                     Taps = operands.Taps,
                     TapAdvance = (operands.TapStride - 2 * count) * sizeof(ushort),
                 };
-                new ReadOnlySpan<float>(operands.Bias + output, width).CopyTo(new Span<float>(sums, width));
+                if (operands.Bias == null) new Span<float>(arguments.Y, width).Clear();
+                else new ReadOnlySpan<float>(operands.Bias + output, width).CopyTo(new Span<float>(arguments.Y, width));
                 Call(pairs[rows], &arguments);
-                for (int i = 0; i < rows; i++)
+                for (int i = 0; i < rows && !isDirect; i++)
                 {
                     PanelEpilogue<Lanes512, Vector512<float>>.Store(operands, row + i, output, Vector512.Load(sums + i * width));
                     if (hasSecond) PanelEpilogue<Lanes512, Vector512<float>>.Store(operands, row + i, output + WeightLayout.GroupRows, Vector512.Load(sums + i * width + WeightLayout.GroupRows));

@@ -51,7 +51,7 @@ internal static class PairTileCode
             code.DotBFloat16(Sums + 2 * row + 1, SecondWeights, RowAddress(row));
         }
 
-        code.Add(Register.Rcx, VectorBytes);
+        code.Add(Register.Rcx, Argument(nameof(TileArguments.WeightAdvance)));
         code.Add(Register.R8, PairBytes);
         code.Add(Register.R9, PairBytes);
         code.DecrementAndLoop(Argument(nameof(TileArguments.Counter)), pairLoop);
@@ -60,7 +60,13 @@ internal static class PairTileCode
         code.DecrementAndLoop(Argument(nameof(TileArguments.Taps)), tapLoop);
 
         code.Load(Register.Rcx, Argument(nameof(TileArguments.Y)));
-        for (int i = 0; i < 2 * rows; i++) code.StoreVector(new Address(Register.Rcx, i * VectorBytes), Sums + i);
+        code.Load(Register.R11, Argument(nameof(TileArguments.YStride)));
+        for (int row = 0; row < rows; row++)
+        {
+            for (int panel = 0; panel < 2; panel++) code.StoreVector(new Address(Register.Rcx, panel * VectorBytes), Sums + 2 * row + panel);
+            code.Add(Register.Rcx, Register.R11);
+        }
+
         code.Return();
         return code.ToArray();
     }

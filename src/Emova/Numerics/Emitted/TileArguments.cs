@@ -18,7 +18,7 @@ internal unsafe struct TileArguments
     /// <summary>The second tile of four rows.</summary>
     public byte* SecondX;
 
-    /// <summary>Holds what the sums begin with and receives them: 16 floats per row, or with two panels 32.</summary>
+    /// <summary>Receives the sums: 16 floats per row, or with two panels 32. Holds what they begin with, with two panels in the first row for all.</summary>
     public float* Y;
 
     /// <summary>Bytes from row to row of <see cref="Y"/>.</summary>
@@ -32,6 +32,9 @@ internal unsafe struct TileArguments
 
     /// <summary>Bytes from the first panel to the second.</summary>
     public nint WeightDistance;
+
+    /// <summary>Bytes from one pair of inputs of a panel to the next.</summary>
+    public nint WeightAdvance;
 
     /// <summary>Bytes from row to row of <see cref="X"/>.</summary>
     public nint XStride;
