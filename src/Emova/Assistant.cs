@@ -36,11 +36,14 @@ public sealed class Assistant
 
     private Assistant(ModelFolder folder, SpeechTokenizer? speechTokenizer)
     {
-        Tokenizer = HuggingFaceTokenizer.Load(folder.TokenizerPath);
+        // Beside the weights: reading a vocabulary takes about a quarter as long as reading a small model.
+        string tokenizerPath = folder.TokenizerPath;
+        Task<HuggingFaceTokenizer> tokenizer = Task.Run(() => HuggingFaceTokenizer.Load(tokenizerPath));
         Template = ConversationTemplate.Get(EmovaConfig.Read(folder.Config).ConversationTemplate);
         _spokenText = folder.Config.Text("text_form", "written", "written", "spoken") == "spoken";
         _speechMargin = folder.Config.Has("speech_margin_ms") ? folder.Config.WholeNumber("speech_margin_ms", 0, LongestMargin) : null;
         Model = EmovaModel.Load(folder);
+        Tokenizer = tokenizer.GetAwaiter().GetResult();
         int rows = Model.Language.Config.VocabSize;
         if (Tokenizer.VocabularySize > rows)
             throw new EmovaException($"{folder.TokenizerPath}: has token ids up to {Tokenizer.VocabularySize - 1}, but the model's vocab_size is {rows}");

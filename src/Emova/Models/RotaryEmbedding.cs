@@ -1,3 +1,6 @@
+using System.Runtime.Intrinsics;
+using Emova.Numerics;
+
 namespace Emova.Models;
 
 /// <summary>
@@ -5,6 +8,8 @@ namespace Emova.Models;
 /// </summary>
 internal static class RotaryEmbedding
 {
+    private const long ParallelThreshold = 1L << 15;
+
     /// <summary>theta^(-2 i / dimensions) for i = 0 .. dimensions / 2 - 1, rounded as the reference's float32 computation.</summary>
     public static float[] InverseFrequencies(int dimensions, double theta)
     {
@@ -24,13 +29,36 @@ internal static class RotaryEmbedding
         for (int start = 0; start < heads.Length; start += 2 * half)
         {
             Span<float> low = heads.Slice(start, half), high = heads.Slice(start + half, half);
-            for (int i = 0; i < low.Length; i++)
+            int i = 0;
+            for (; i + Vector256<float>.Count <= half; i += Vector256<float>.Count)
+            {
+                Vector256<float> c = Vector256.Create(cos[i..]), s = Vector256.Create(sin[i..]), x = Vector256.Create(low[i..]), y = Vector256.Create(high[i..]);
+                (x * c - y * s).CopyTo(low[i..]);
+                (y * c + x * s).CopyTo(high[i..]);
+            }
+
+            for (; i < low.Length; i++)
             {
                 (float a, float b) = (low[i], high[i]);
                 low[i] = a * cos[i] - b * sin[i];
                 high[i] = b * cos[i] + a * sin[i];
             }
         }
+    }
+
+    /// <summary>Rotates the first values of every row, each by its own angles, by all threads where it pays.</summary>
+    /// <param name="values">Row r starts at r * <paramref name="stride"/>.</param>
+    /// <param name="stride">Distance of two rows.</param>
+    /// <param name="width">Values to rotate of a row: whole heads.</param>
+    /// <param name="rows">Number of rows.</param>
+    /// <param name="cos">(rows, <paramref name="half"/>).</param>
+    /// <param name="sin">(rows, <paramref name="half"/>).</param>
+    /// <param name="half">Pairs of a head.</param>
+    public static void RotateRows(float[] values, int stride, int width, int rows, float[] cos, float[] sin, int half)
+    {
+        RowsBody body = new() { Values = values, Stride = stride, Width = width, Cos = cos, Sin = sin, Half = half };
+        if ((long)rows * width < ParallelThreshold) body.Execute(0, rows);
+        else WorkerTeam.Shared.For(rows, body, minimumChunk: 4);
     }
 
     /// <summary>Rotates neighboring elements of one head in place.</summary>
@@ -44,6 +72,21 @@ internal static class RotaryEmbedding
             (float a, float b) = (head[2 * i], head[2 * i + 1]);
             head[2 * i] = a * cos[i] - b * sin[i];
             head[2 * i + 1] = b * cos[i] + a * sin[i];
+        }
+    }
+
+    private struct RowsBody : IWorkerBody
+    {
+        public float[] Values;
+        public int Stride;
+        public int Width;
+        public float[] Cos;
+        public float[] Sin;
+        public int Half;
+
+        public readonly void Execute(int start, int limit)
+        {
+            for (int r = start; r < limit; r++) Rotate(Values.AsSpan(r * Stride, Width), Cos.AsSpan(r * Half, Half), Sin.AsSpan(r * Half, Half));
         }
     }
 }

@@ -167,6 +167,34 @@ public sealed unsafe class LinearWeight
         GC.KeepAlive(this);
     }
 
+    /// <summary>y[r] = W (silu(gate[r]) * up[r]) + b. Integer formats gate while they quantize their input: the gated rows are never stored.</summary>
+    /// <param name="gateUp">(rows, [gate | up]), each of <see cref="Inputs"/> values; what it holds afterwards is undefined.</param>
+    /// <param name="rows">Number of rows, may be 0.</param>
+    /// <param name="y">Output; row r starts at r * <paramref name="yStride"/>. Must not overlap the input.</param>
+    /// <param name="yStride">Distance of two output rows in floats, at least <see cref="Outputs"/>.</param>
+    /// <param name="team">Threads to use; <see cref="WorkerTeam.Shared"/> when null.</param>
+    /// <exception cref="ArgumentException">A span is too short for the rows asked for.</exception>
+    internal void MultiplyGated(Span<float> gateUp, int rows, Span<float> y, int yStride, WorkerTeam? team = null)
+    {
+        if (!Format.IsQuantized())
+        {
+            GatedRows.SiLUMultiply(gateUp, rows, Inputs, team);
+            Multiply(gateUp, rows, 2 * Inputs, y, yStride, team);
+            return;
+        }
+
+        ArgumentOutOfRangeException.ThrowIfNegative(rows);
+        if (rows == 0) return;
+        if (gateUp.Length < 2L * rows * Inputs)
+            throw new ArgumentException($"{gateUp.Length} values are too few for {rows} rows of 2 x {Inputs}", nameof(gateUp));
+        if ((yStride < Outputs && rows > 1) || y.Length < (long)(rows - 1) * yStride + Outputs)
+            throw new ArgumentException($"y has {y.Length} values, too few for {rows} rows of {Outputs} at stride {yStride}", nameof(y));
+        bool isSmall = (long)rows * Outputs * Inputs < ParallelThreshold;
+        fixed (float* xPointer = gateUp, yPointer = y)
+            MultiplyQuantized(xPointer, rows, 2 * Inputs, yPointer, yStride, isSmall, team ?? WorkerTeam.Shared, VectorWidths.Best, isGated: true);
+        GC.KeepAlive(this);
+    }
+
     private void MultiplyFloating(float* x, int rows, int rowStride, float* y, int yStride, bool isSmall, WorkerTeam team, VectorWidth width)
     {
         PanelOperands operands = new()
@@ -206,9 +234,10 @@ public sealed unsafe class LinearWeight
         GC.KeepAlive(rounded);
     }
 
-    private void MultiplyQuantized(float* x, int rows, int rowStride, float* y, int yStride, bool isSmall, WorkerTeam team, VectorWidth width)
+    private void MultiplyQuantized(
+        float* x, int rows, int rowStride, float* y, int yStride, bool isSmall, WorkerTeam team, VectorWidth width, bool isGated = false)
     {
-        QuantizedRows input = QuantizedRows.From(x, rows, rowStride, Inputs, Format == WeightFormat.Int4 ? 8 : 128, team);
+        QuantizedRows input = QuantizedRows.From(x, rows, rowStride, Inputs, Format == WeightFormat.Int4 ? 8 : 128, isGated, team);
         QuantizedBody body = new()
         {
             Operands = new QuantizedOperands

@@ -54,12 +54,13 @@ internal sealed unsafe class QuantizedRows
     /// <param name="stride">Distance of two rows in floats.</param>
     /// <param name="inputs">Values of a row.</param>
     /// <param name="offset">What the weights' codes have been raised by.</param>
+    /// <param name="isGated">The values are silu(x[i]) * x[inputs + i].</param>
     /// <param name="team">Threads to use.</param>
-    public static QuantizedRows From(float* x, int rows, nint stride, int inputs, int offset, WorkerTeam team)
+    public static QuantizedRows From(float* x, int rows, nint stride, int inputs, int offset, bool isGated, WorkerTeam team)
     {
         QuantizedRows result = scratch ??= new QuantizedRows();
         result.Reserve(SizeInBytes(rows, inputs));
-        Body body = new(x, rows, stride, inputs, offset, result.Pointer);
+        Body body = new(x, rows, stride, inputs, offset, isGated, result.Pointer);
         result.TileStride = body.TileStride;
         if ((long)rows * inputs < ParallelThreshold) body.Execute(0, body.Tiles);
         else team.For(body.Tiles, body);
@@ -69,7 +70,7 @@ internal sealed unsafe class QuantizedRows
     /// <summary>As <see cref="From"/>, into memory of <see cref="SizeInBytes"/> bytes.</summary>
     public static void Write(float* x, int rows, nint stride, int inputs, int offset, byte* target)
     {
-        Body body = new(x, rows, stride, inputs, offset, target);
+        Body body = new(x, rows, stride, inputs, offset, isGated: false, target);
         body.Execute(0, body.Tiles);
     }
 
@@ -113,7 +114,7 @@ internal sealed unsafe class QuantizedRows
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector256<int> Code(Vector256<float> x, Vector256<float> factor) => Vector256.ConvertToInt32(Vector256.Round(x * factor));
 
-    private readonly struct Body(float* x, int rows, nint stride, int inputs, int offset, byte* target) : IWorkerBody
+    private readonly struct Body(float* x, int rows, nint stride, int inputs, int offset, bool isGated, byte* target) : IWorkerBody
     {
         private readonly int tileRows = rows == 1 ? 1 : TileRows;
 
@@ -124,6 +125,7 @@ internal sealed unsafe class QuantizedRows
         public void Execute(int start, int limit)
         {
             int blocks = Blocks(inputs), recordBytes = RecordBytes(tileRows);
+            Span<float> gated = stackalloc float[WeightLayout.BlockInputs];
             for (int tile = start; tile < limit; tile++)
             {
                 for (int t = 0; t < tileRows; t++)
@@ -135,8 +137,15 @@ internal sealed unsafe class QuantizedRows
                         int first = block * WeightLayout.BlockInputs;
                         int count = row < rows ? Math.Clamp(inputs - first, 0, WeightLayout.BlockInputs) : 0;
                         float* scales = (float*)(record + tileRows * WeightLayout.BlockInputs);
+                        ReadOnlySpan<float> values = new(x + (count == 0 ? 0 : row * stride + first), count);
+                        if (isGated && count > 0)
+                        {
+                            VectorMath.SiLUMultiply(values, new ReadOnlySpan<float>(x + row * stride + inputs + first, count), gated[..count]);
+                            values = gated[..count];
+                        }
+
                         QuantizeBlock(
-                            new ReadOnlySpan<float>(x + (count == 0 ? 0 : row * stride + first), count), offset,
+                            values, offset,
                             (sbyte*)record + t * WeightLayout.BlockInputs, out scales[t], out ((int*)(scales + tileRows))[t]);
                     }
                 }

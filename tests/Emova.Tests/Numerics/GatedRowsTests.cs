@@ -30,6 +30,29 @@ public sealed class GatedRowsTests
         Assert.Equal(expected, fused);
     }
 
+    [Theory]
+    [InlineData(WeightFormat.Int4, 1)]
+    [InlineData(WeightFormat.Int4, 9)]
+    [InlineData(WeightFormat.Int8, 1)]
+    [InlineData(WeightFormat.Int8, 6)]
+    [InlineData(WeightFormat.BFloat16, 3)]
+    public void AProductOfGatedRowsIsThatOfRowsGatedBefore(WeightFormat format, int rows)
+    {
+        Random random = new(3);
+        foreach (int inputs in (int[])[1, 31, 64, 133])
+        {
+            const int outputs = 40;
+            LinearWeight weight = LinearWeight.Pack([.. Enumerable.Range(0, outputs * inputs).Select(_ => random.NextSingle() - 0.5f)], outputs, inputs, default, format);
+            float[] fused = [.. Enumerable.Range(0, 2 * rows * inputs).Select(_ => random.NextSingle() * 8 - 4)], before = [.. fused];
+            float[] expected = new float[rows * outputs], actual = new float[rows * outputs];
+            GatedRows.SiLUMultiply(before, rows, inputs);
+            weight.Multiply(before, rows, 2 * inputs, expected, outputs);
+            weight.MultiplyGated(fused, rows, actual, outputs);
+            Assert.Equal(expected, actual);
+            Assert.Throws<ArgumentException>(() => weight.MultiplyGated(fused.AsSpan(1), rows, actual, outputs));
+        }
+    }
+
     [Fact]
     public void TooFewValuesAreRefused() => Assert.Throws<ArgumentException>(() => GatedRows.SiLUMultiply(new float[7], 1, 4));
 }

@@ -242,7 +242,7 @@ public sealed class LinearWeightTests
             foreach (LinearWeight weight in (LinearWeight[])[floats, words, inTurn])
             {
                 weight.CopyRow(n, row);
-                Assert.Equal(values.AsSpan(n * inputs, inputs), row);
+                Assert.Equal(values[(n * inputs)..((n + 1) * inputs)], row);
             }
         }
     }

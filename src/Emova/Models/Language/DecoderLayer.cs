@@ -30,22 +30,12 @@ internal sealed class DecoderLayer(LanguageConfig config, WeightLoader weights, 
     {
         DecoderScratch scratch = batch.Scratch;
         Span<float> sublayer = scratch.Normed.AsSpan(0, x.Length); // (rows, D)
-        RmsNormRows(x, inputNorm, config.RmsNormEps, sublayer);
+        NormedRows.RmsNorm(x, inputNorm, config.RmsNormEps, sublayer);
         attention.Forward(sublayer, batch);
         scratch.Probe?.Invoke($"layer{index}.attn", sublayer);
-        VectorMath.Add(x, sublayer, x);
-
-        RmsNormRows(x, postAttentionNorm, config.RmsNormEps, sublayer);
+        NormedRows.AddAndNorm(x, sublayer, config.HiddenSize, postAttentionNorm, config.RmsNormEps);
         feedForward.Forward(sublayer, batch);
         scratch.Probe?.Invoke($"layer{index}.mlp", sublayer);
-        VectorMath.Add(x, sublayer, x);
-    }
-
-    /// <summary>Normalizes rows of the weight's width.</summary>
-    public static void RmsNormRows(ReadOnlySpan<float> x, float[] weight, float epsilon, Span<float> y)
-    {
-        int dim = weight.Length;
-        for (int start = 0; start < x.Length; start += dim)
-            VectorMath.RmsNorm(x.Slice(start, dim), weight, epsilon, y.Slice(start, dim));
+        NormedRows.AddAndNorm(x, sublayer, config.HiddenSize, weight: null, config.RmsNormEps);
     }
 }

@@ -62,7 +62,7 @@ internal sealed class LatentAttention : ISublayer, IAttention
         {
             Span<float> latent = scratch.Projected.AsSpan(queries.Length + compressed.Length + expanded.Length, rows * queryDown.Outputs);
             queryDown.Multiply(rowsInOut, rows, dim, latent, queryDown.Outputs);
-            DecoderLayer.RmsNormRows(latent, queryNorm!, InnerNormEps, latent);
+            NormedRows.RmsNorm(latent, queryNorm!, InnerNormEps, latent);
             query.Multiply(latent, rows, queryDown.Outputs, queries, queryDim);
         }
 

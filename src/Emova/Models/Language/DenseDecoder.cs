@@ -19,14 +19,13 @@ internal sealed class GroupedQueryAttention(DenseDecoderConfig config, WeightLoa
         int rows = batch.Rows, half = config.HeadDim / 2, queryDim = config.QueryDim, keyDim = config.KeyDim;
         float[] fused = scratch.Projected; // (rows, [q | k | v])
         qkv.Multiply(rowsInOut, rows, config.HiddenSize, fused, Stride);
+        // Queries and keys lie side by side and turn by the same angles.
+        RotaryEmbedding.RotateRows(fused, Stride, queryDim + keyDim, rows, scratch.Cos, scratch.Sin, half);
         foreach (BatchEntry entry in batch.Entries)
         {
             for (int i = 0; i < entry.Rows; i++)
             {
-                // Queries and keys lie side by side and turn by the same angles.
-                int r = entry.FirstRow + i;
-                Span<float> row = fused.AsSpan(r * Stride, Stride);
-                RotaryEmbedding.Rotate(row[..(queryDim + keyDim)], scratch.Cos.AsSpan(r * half, half), scratch.Sin.AsSpan(r * half, half));
+                ReadOnlySpan<float> row = fused.AsSpan((entry.FirstRow + i) * Stride, Stride);
                 entry.Cache.Set(index, entry.Cache.Length + i, row.Slice(queryDim, keyDim), row[(queryDim + keyDim)..]);
             }
         }
@@ -59,7 +58,6 @@ internal sealed class GatedFeedForward(WeightLoader weights, int hiddenSize, int
     {
         int wide = intermediateSize;
         gateUp.Multiply(rowsInOut, rows, hiddenSize, fused, 2 * wide);
-        GatedRows.SiLUMultiply(fused, rows, wide);
-        down.Multiply(fused, rows, 2 * wide, rowsInOut, hiddenSize);
+        down.MultiplyGated(fused, rows, rowsInOut, hiddenSize);
     }
 }

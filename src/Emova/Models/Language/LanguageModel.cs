@@ -159,7 +159,7 @@ public sealed class LanguageModel
 
         if (scratch.Probe is { } probe)
         {
-            DecoderLayer.RmsNormRows(x, norm, Config.RmsNormEps, scratch.Normed);
+            NormedRows.RmsNorm(x, norm, Config.RmsNormEps, scratch.Normed);
             probe($"hidden.{layers.Length}", scratch.Normed.AsSpan(0, x.Length));
         }
 
@@ -167,7 +167,7 @@ public sealed class LanguageModel
         foreach (BatchEntry entry in batch.Entries)
         {
             ReadOnlySpan<float> scored = x.Slice((entry.FirstRow + entry.Rows - entry.ScoredRows) * dim, entry.ScoredRows * dim);
-            DecoderLayer.RmsNormRows(scored, norm, Config.RmsNormEps, last[(entry.FirstScored * dim)..]);
+            NormedRows.RmsNorm(scored, norm, Config.RmsNormEps, last[(entry.FirstScored * dim)..]);
         }
 
         head.Multiply(last, batch.ScoredRows, dim, logits, Config.VocabSize);
