@@ -137,7 +137,7 @@ internal sealed unsafe class QuantizedRows
                         int first = block * WeightLayout.BlockInputs;
                         int count = row < rows ? Math.Clamp(inputs - first, 0, WeightLayout.BlockInputs) : 0;
                         float* scales = (float*)(record + tileRows * WeightLayout.BlockInputs);
-                        ReadOnlySpan<float> values = new(x + (count == 0 ? 0 : row * stride + first), count);
+                        scoped ReadOnlySpan<float> values = new(x + (count == 0 ? 0 : row * stride + first), count);
                         if (isGated && count > 0)
                         {
                             VectorMath.SiLUMultiply(values, new ReadOnlySpan<float>(x + row * stride + inputs + first, count), gated[..count]);
