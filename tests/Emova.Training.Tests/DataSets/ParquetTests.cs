@@ -45,15 +45,15 @@ public sealed class ParquetTests : IDisposable
     }
 
     [Fact]
-    public void Recordings_in_parquet_are_a_speech_corpus()
+    public async Task Recordings_in_parquet_are_a_speech_corpus()
     {
         string wav = _folder.Wav(Sound(0.5), 16000, "a.wav");
         string file = _folder.File("speech.parquet");
         using (FileStream stream = File.Create(file))
         {
-            Parquet.Serialization.ParquetSerializer.SerializeAsync(
+            await Parquet.Serialization.ParquetSerializer.SerializeAsync(
                 new[] { new SpeechRow { id = "s1", text = "hello", audio = new ParquetImage { bytes = File.ReadAllBytes(wav), path = "a.wav" } }, new SpeechRow { id = "s2", text = "nothing here" } },
-                stream).GetAwaiter().GetResult();
+                stream, cancellationToken: TestContext.Current.CancellationToken);
         }
 
         Assert.True(DataSetFormat.HoldsRecordings(file, DataSetFormat.Parquet));

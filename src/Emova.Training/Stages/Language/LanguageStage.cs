@@ -100,7 +100,7 @@ public static class LanguageStage
         long began = Stopwatch.GetTimestamp();
         bool complete = new TrainingLoop(folder, model.Store, optimizer, settings) { Unit = "tokens", Output = output }.Run(
             s => TrainStep(step, batches.Get(s), settings.NamingWeight),
-            s => measures.SelectMany(measure => measure(s == settings.TotalSteps || s / settings.EvaluateEvery % settings.AnswersEvery == 0)));
+            measures.Count == 0 ? null : s => measures.SelectMany(measure => measure(s == settings.TotalSteps || s / settings.EvaluateEvery % settings.AnswersEvery == 0)));
         output.WriteLine(string.Create(
             CultureInfo.InvariantCulture, $"waited {batches.Waited.TotalSeconds:F1} s for data in {Stopwatch.GetElapsedTime(began).TotalSeconds:F0} s of training"));
         if (dataSets?.Defects.Dropped > 0)
