@@ -26,7 +26,7 @@ internal sealed class Namespaces : IDisposable
             shift
             exec ip netns exec {_second} unshare --uts sh -c "hostname emova-second; $*"
             """);
-        File.SetUnixFileMode(agent, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+        if (!OperatingSystem.IsWindows()) File.SetUnixFileMode(agent, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
         Environment = new()
         {
             ["OMPI_MCA_plm_rsh_agent"] = agent, ["OMPI_MCA_plm"] = "rsh", ["OMPI_MCA_btl"] = "tcp,self", ["OMPI_MCA_pml"] = "ob1",
