@@ -41,12 +41,34 @@ public static class ExperimentReport
             text.Append(CultureInfo.InvariantCulture, $"| {arm.Label} | {runs.Length} | {Tokens(runs[0].Stage, PictureTasks)} | {Tokens(runs[0].Stage, SpeechTasks)} | ");
             text.AppendJoin(" | ", settings.Scores.Select(score => Interval(runs, score).ToString(score.Percent))).Append(" |\n");
         }
+        AppendDifferences(text, settings, results);
         LanguageSettings stage = results[0].Stage;
         text.Append(CultureInfo.InvariantCulture,
             $"\nMean over seeds ± half of the 95 % confidence interval (Student's t). Every run: {settings.Steps} updates of about {stage.TokensPerStep} tokens, {Thousands(settings.Steps * (double)stage.TokensPerStep)} in all, ");
         text.Append(CultureInfo.InvariantCulture,
             $"measured on {stage.ValidationSamples} validation samples per task; {results.Count} runs, {results.Sum(result => result.State.Seconds) / 60:F0} minutes of training together.\n");
         return text.ToString();
+    }
+
+    /// <summary>Runs of one seed share their validation samples, so their differences say more than the two intervals.</summary>
+    private static void AppendDifferences(StringBuilder text, ExperimentSettings settings, IReadOnlyList<Experiment.Result> results)
+    {
+        ExperimentScore[] compared = [.. settings.Scores.Where(score => score.Against is not null)];
+        if (compared.Length == 0) return;
+        text.Append("\nDifferences seed by seed (below 0: less than the arm it is compared with):\n\n| trained on | ");
+        text.AppendJoin(" | ", compared.Select(score => $"{score.Label}, against {settings.Arms.First(arm => arm.Name == score.Against).Label}")).Append(" |\n|---|");
+        text.Insert(text.Length, "---:|", compared.Length).Append('\n');
+        foreach (ExperimentArm arm in settings.Arms)
+        {
+            text.Append(CultureInfo.InvariantCulture, $"| {arm.Label} | ").AppendJoin(" | ", compared.Select(score => arm.Name == score.Against ? "" : Difference(score))).Append(" |\n");
+
+            string Difference(ExperimentScore score) => SeedInterval.Of(
+            [
+                .. from own in results where own.Arm == arm
+                   from other in results where other.Arm.Name == score.Against && other.Seed == own.Seed
+                   select own.Measured[score.Metric] - other.Measured[score.Metric],
+            ]).ToString(score.Percent);
+        }
     }
 
     /// <summary>What one measure came to in an arm.</summary>

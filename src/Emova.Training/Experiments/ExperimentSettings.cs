@@ -25,6 +25,9 @@ public sealed record ExperimentScore
     /// <summary>Whether it is a share, written in percent.</summary>
     public bool Percent { get; set; }
 
+    /// <summary>Arm that the others are compared with in this measure, seed by seed; null = none.</summary>
+    public string? Against { get; set; }
+
     /// <summary>Whether the plot shows it.</summary>
     public bool Plot { get; set; }
 }

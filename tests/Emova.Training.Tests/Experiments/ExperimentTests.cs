@@ -68,6 +68,7 @@ public sealed class ExperimentTests : IDisposable
         Assert.Contains("| speech-text only | 2 | 0 | 25.6k |", text);
         Assert.Contains("| jointly | 2 | 12.8k | 12.8k | 1.000 ± 0.000 |", text);
         Assert.Contains("| sequentially | 1 | 12.8k | 12.8k | 3.000 |", text);
+        Assert.Contains("| jointly | -2.500 ± 6.353 | 0.000 ± 0.000 | 0.000 ± 0.000 |", text);
         ExperimentReport.Write(experiment, results, document);
         Assert.Equal(text, File.ReadAllText(document));
 
