@@ -248,10 +248,12 @@ public sealed unsafe class LinearWeight
             Format = Format,
             Width = width,
             Tiles = rows == 1 ? 1 : (rows + QuantizedRows.TileRows - 1) / QuantizedRows.TileRows,
-            TilesPerUnit = (int)Math.Max(1, InputBytesPerUnit / input.TileStride),
             Groups = WeightLayout.Panels(Format, Outputs),
             GroupsPerUnit = rows == 1 ? 1 : GroupsPerUnit,
         };
+        // As few parts as fit, of one size and of whole pairs of tiles: a small rest would meet all weights once more.
+        int parts = (int)Math.Max(1, (body.Tiles * (long)input.TileStride + InputBytesPerUnit - 1) / InputBytesPerUnit);
+        body.TilesPerUnit = ((body.Tiles + parts - 1) / parts + 1) / 2 * 2;
         body.UnitsAcross = (body.Groups + body.GroupsPerUnit - 1) / body.GroupsPerUnit;
         int units = body.UnitsAcross * ((body.Tiles + body.TilesPerUnit - 1) / body.TilesPerUnit);
         if (isSmall) body.Execute(0, units);

@@ -97,13 +97,12 @@ internal sealed unsafe class EmittedKernels
             Weight = operands.Weight + group * operands.GroupBytes,
             X = x,
             SecondX = x + operands.TileStride,
+            Bias = operands.Bias + output,
             Y = isPartial ? partial : target,
             YStride = (isPartial ? WeightLayout.GroupRows : operands.YStride) * sizeof(float),
             Count = operands.Records,
             LowHalves = 0x0F0F0F0F,
         };
-        ReadOnlySpan<float> bias = new(operands.Bias + output, WeightLayout.GroupRows);
-        for (int row = 0; row < tileRows; row++) bias.CopyTo(new Span<float>((byte*)arguments.Y + row * arguments.YStride, WeightLayout.GroupRows));
         Call(kernel, &arguments);
         for (int row = 0; row < rows && isPartial; row++)
             new ReadOnlySpan<float>(partial + row * WeightLayout.GroupRows, count).CopyTo(new Span<float>(target + row * operands.YStride, count));

@@ -43,7 +43,9 @@ internal sealed class IntegerTileCode
         code.Load(Register.R8, Argument(nameof(TileArguments.X)));
         code.Load(Register.R9, Argument(nameof(TileArguments.SecondX)));
         code.Load(Register.R11, Argument(nameof(TileArguments.YStride)));
-        ForEachRow(row => code.LoadVector(Sums + row, new Address(Register.R10)));
+        code.Load(Register.R10, Argument(nameof(TileArguments.Bias)));
+        code.LoadVector(Sums, new Address(Register.R10));
+        for (int row = 1; row < rows; row++) code.MoveVector(Sums + row, Sums);
 
         int loop = code.Here;
         for (int half = 0; half < 2; half++)
@@ -57,7 +59,13 @@ internal sealed class IntegerTileCode
         code.Add(Register.R9, 2 * QuantizedRows.RecordBytes(TileRows));
         code.DecrementAndLoop(Register.Rdx, loop);
 
-        ForEachRow(row => code.StoreVector(new Address(Register.R10), Sums + row));
+        code.Load(Register.R10, Argument(nameof(TileArguments.Y)));
+        for (int row = 0; row < rows; row++)
+        {
+            code.StoreVector(new Address(Register.R10), Sums + row);
+            code.Add(Register.R10, Register.R11);
+        }
+
         code.Return();
         return code.ToArray();
     }
@@ -109,16 +117,6 @@ internal sealed class IntegerTileCode
 
     private Address Input(int half, int row, int offset) =>
         new(row < TileRows ? Register.R8 : Register.R9, half * QuantizedRows.RecordBytes(TileRows) + offset);
-
-    private void ForEachRow(Action<int> emit)
-    {
-        code.Load(Register.R10, Argument(nameof(TileArguments.Y)));
-        for (int row = 0; row < rows; row++)
-        {
-            emit(row);
-            code.Add(Register.R10, Register.R11);
-        }
-    }
 
     private static Address Argument(string field) => new(Register.Rax, TileArguments.OffsetOf(field));
 }

@@ -18,7 +18,7 @@ internal unsafe struct TileArguments
     /// <summary>The second tile of four rows.</summary>
     public byte* SecondX;
 
-    /// <summary>Receives the sums: 16 floats per row, or with two panels 32. Holds what they begin with, with two panels in the first row for all.</summary>
+    /// <summary>Receives the sums: 16 floats per row, or with two panels 32.</summary>
     public float* Y;
 
     /// <summary>Bytes from row to row of <see cref="Y"/>.</summary>
@@ -47,6 +47,9 @@ internal unsafe struct TileArguments
 
     /// <summary>Room for counting steps.</summary>
     public nint Counter;
+
+    /// <summary>What the sums of every row of a group begin with: 16 floats. With two panels, that stands in the first row of <see cref="Y"/>.</summary>
+    public float* Bias;
 
     /// <summary>Where a field lies.</summary>
     public static int OffsetOf(string field) => (int)Marshal.OffsetOf<TileArguments>(field);
