@@ -14,6 +14,8 @@ internal sealed class CommonOptions
         Description = "EMOVA's speech tokenizer, to hear and speak with. Default: $EMOVA_SPEECH_TOKENIZER, else the model's own.", HelpName = "DIR",
     };
 
+    public Option<string[]> Adapter { get; } = new("--adapter") { Description = "Adapter (LoRA or DoRA, PEFT format) that changes the model; given again, the last one is used.", HelpName = "DIR", DefaultValueFactory = _ => [] };
+
     public Option<bool> Json { get; } = new("--json") { Description = "Write JSON instead of text." };
 
     public Option<ulong> Seed { get; } = new("--seed") { Description = "Seed of sampling and of the voice's noise.", HelpName = "N" };
@@ -24,6 +26,7 @@ internal sealed class CommonOptions
     {
         command.Options.Add(Model);
         command.Options.Add(SpeechTokenizer);
+        command.Options.Add(Adapter);
         command.Options.Add(Json);
         command.Options.Add(Seed);
         command.Options.Add(Threads);
@@ -39,7 +42,13 @@ internal sealed class CommonOptions
     {
         ApplyThreads(parsed);
         string folder = ModelFolder(parsed);
-        return Terminal.WithStatus($"loading {folder}", () => Assistant.Load(folder, SpeechTokenizerFolder(parsed)));
+        return Terminal.WithStatus($"loading {folder}", () =>
+        {
+            Assistant assistant = Assistant.Load(folder, SpeechTokenizerFolder(parsed));
+            foreach (string adapter in parsed.GetValue(Adapter) ?? [])
+                assistant.DefaultAdapter = assistant.LoadAdapter(adapter);
+            return assistant;
+        });
     }
 
     /// <summary>Applies --threads and loads only what hears and speaks; --model may be a speech tokenizer too.</summary>

@@ -79,7 +79,12 @@ public static class ServerHost
             kestrel.Listen(options.Host == "localhost" ? IPAddress.Loopback : IPAddress.Parse(options.Host), options.Port);
         });
         configure?.Invoke(builder);
-        builder.Services.TryAddSingleton(_ => Assistant.Load(options.Model, options.SpeechTokenizer.Length == 0 ? null : options.SpeechTokenizer));
+        builder.Services.TryAddSingleton(_ =>
+        {
+            Assistant assistant = Assistant.Load(options.Model, options.SpeechTokenizer.Length == 0 ? null : options.SpeechTokenizer);
+            assistant.DefaultAdapter = options.Adapter.Length == 0 ? null : assistant.LoadAdapter(options.Adapter);
+            return assistant;
+        });
 
         WebApplication app = builder.Build();
         _ = app.Services.GetRequiredService<ApiKeys>();

@@ -17,6 +17,9 @@ public sealed class ServerOptions
     /// <summary>A folder to take the speech parts from; empty for the model's own.</summary>
     public string SpeechTokenizer { get; set; } = "";
 
+    /// <summary>A folder with an adapter that changes the model (LoRA or DoRA, PEFT format); empty for none.</summary>
+    public string Adapter { get; set; } = "";
+
     /// <summary>The model's name in the protocol; empty for the name of its folder.</summary>
     public string ModelName { get; set; } = "";
 

@@ -19,6 +19,9 @@ foreach (Command stage in LanguageCommands.Create()) root.Add(stage);
 root.Add(UnitsCommand.Create());
 root.Add(ReportCommand.Create());
 root.Add(ExportCommand.Create());
+root.Add(MergeCommand.Create());
+root.Add(PlanCommand.Create());
+root.Add(BenchCommand.Create());
 root.Add(AllCommand.Create());
 root.Add(ExperimentCommand.Create());
 root.Add(LaunchCommand.Create());
@@ -30,7 +33,7 @@ try
     ProcessGroup.World.Dispose();
     return code;
 }
-catch (EmovaException error)
+catch (Exception error) when (error is EmovaException or IOException or InvalidDataException or UnauthorizedAccessException)
 {
     // All processes of a group mostly meet the same error: the first one tells it and ends them all.
     if (!ProcessGroup.World.IsFirst) Thread.Sleep(TimeSpan.FromSeconds(2));

@@ -3,6 +3,7 @@ using Emova.Checkpoints;
 using Emova.Generation;
 using Emova.Media;
 using Emova.Models;
+using Emova.Models.Language;
 using Emova.Models.Speech;
 using Emova.Text;
 
@@ -30,6 +31,7 @@ public sealed class Assistant
     private readonly int? _speechMargin;
     private readonly string[] _controlTexts;
     private readonly ConcurrentBag<DecodeLoop> _loops = [];
+    private readonly ConcurrentDictionary<string, LoadedAdapter> _adapters = new(StringComparer.Ordinal);
     private readonly Lazy<ReplyGrammar> _textGrammar;
     private readonly Lazy<ReplyGrammar> _dialogueGrammar;
     private readonly Lazy<ReplyGrammar> _speechGrammar;
@@ -112,6 +114,31 @@ public sealed class Assistant
         using ModelFolder opened = ModelFolder.Open(folder);
         return SpeechTokenizer.Load(opened);
     }
+
+    /// <summary>Names of the adapters that are loaded.</summary>
+    public IReadOnlyCollection<string> Adapters => [.. _adapters.Keys.Order(StringComparer.Ordinal)];
+
+    /// <summary>The adapter of conversations that do not name one; null = the model as it is.</summary>
+    public string? DefaultAdapter { get; set; }
+
+    /// <summary>
+    /// Loads an adapter (LoRA or DoRA, in the format of PEFT), or again when its files have changed, while conversations go on: those that
+    /// began before keep what they have, later ones can use it by name.
+    /// </summary>
+    /// <param name="folder">The adapter.</param>
+    /// <param name="name">What to call it; the name of its folder when null.</param>
+    /// <returns>Its name.</returns>
+    /// <exception cref="EmovaException">The folder is damaged, or does not fit this model.</exception>
+    public string LoadAdapter(string folder, string? name = null)
+    {
+        name ??= Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(folder)));
+        _adapters[name] = new LoadedAdapter(LoraAdapter.Load(AdapterFile.Open(folder), Model.Language), new PrefixStore(DefaultPrefixBytes));
+        return name;
+    }
+
+    /// <summary>Forgets an adapter; conversations that use it go on.</summary>
+    /// <returns>Whether there was one of that name.</returns>
+    public bool RemoveAdapter(string name) => _adapters.TryRemove(name, out _);
 
     /// <summary>Begins a conversation.</summary>
     /// <exception cref="EmovaException">An option is out of range.</exception>
@@ -267,11 +294,30 @@ public sealed class Assistant
     private TokenWriter WriterFor(string question, ReplyGrammar grammar, ConversationOptions options, Action<int> onToken)
     {
         Prompt prompt = PromptOf([new(ConversationRole.User, question), new(ConversationRole.Assistant, null)], []);
-        SequenceCache memory = new(Model.Language, ContextLength(options.ContextLength), Prefixes);
+        SequenceCache memory = NewMemory(options);
         return new TokenWriter(
             memory, prompt, grammar.Start(options.Limits), grammar.TokensToFinish, new Sampler(options.Sampling, Model.Language.Config.VocabSize), onToken)
         { DraftTokens = options.DraftTokens };
     }
+
+    /// <summary>An empty sequence of the length and with the adapter of a conversation.</summary>
+    internal SequenceCache NewMemory(ConversationOptions options) => CreateSequence(ContextLength(options.ContextLength), options.Adapter);
+
+    /// <summary>An empty sequence that shares beginnings of prompts with others.</summary>
+    /// <param name="length">Most positions, 1 to the model's maximum.</param>
+    /// <param name="adapterName">Changes the model; null takes <see cref="DefaultAdapter"/>.</param>
+    /// <exception cref="EmovaException">No adapter of that name is loaded.</exception>
+    public SequenceCache CreateSequence(int length, string? adapterName = null)
+    {
+        if ((adapterName ?? DefaultAdapter) is not { } name)
+            return new SequenceCache(Model.Language, length, Prefixes);
+        if (!_adapters.TryGetValue(name, out LoadedAdapter? adapter))
+            throw new EmovaException($"adapter '{name}' is not loaded; loaded are: {(_adapters.IsEmpty ? "none" : string.Join(", ", Adapters))}");
+        return new SequenceCache(Model.Language, length, adapter.Prefixes, adapter.Weights);
+    }
+
+    /// <summary>Keys and values depend on the adapter, so beginnings of prompts are shared below it only.</summary>
+    private sealed record LoadedAdapter(LoraAdapter Weights, PrefixStore Prefixes);
 
     private SpeechVocabulary RequireSpeech() => Speech ?? throw new EmovaException("this model has no speech encoder or decoder");
 }

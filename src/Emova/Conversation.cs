@@ -26,7 +26,7 @@ public sealed class Conversation
             throw new EmovaException($"draft tokens are {options.DraftTokens}, allowed are 0 to 64");
         _assistant = assistant;
         _options = options;
-        _memory = new SequenceCache(assistant.Model.Language, assistant.ContextLength(options.ContextLength), assistant.Prefixes);
+        _memory = assistant.NewMemory(options);
         _sampler = new Sampler(options.Sampling, assistant.Model.Language.Config.VocabSize);
     }
 

@@ -18,6 +18,9 @@ public sealed record ConversationOptions
     /// <summary>Most tokens to guess per step from what was written before, 0 to 64; answers do not depend on it.</summary>
     public int DraftTokens { get; init; }
 
+    /// <summary>Name of the adapter that changes the model (<see cref="Assistant.LoadAdapter"/>); null takes <see cref="Assistant.DefaultAdapter"/>.</summary>
+    public string? Adapter { get; init; }
+
     /// <summary>Positions to remember; null takes the model's maximum, but not more than 8192.</summary>
     public int? ContextLength { get; init; }
 }

@@ -87,6 +87,8 @@ public sealed class InfrastructureTests : IDisposable
         float[] before = Train("lost", 3);
         string message = Assert.Throws<EmovaException>(() => Train("lost", null, broken: true)).Message;
         Assert.Contains("not finite", message);
+        Assert.Equal("batch 3", File.ReadAllText(Path.Combine(_folder, "lost", "not-finite-step-3-batch-0")));
+        Assert.Contains("not-finite-step-3-batch-0", message);
         Assert.True(File.Exists(Path.Combine(_folder, "lost", "diverged.json")));
         Assert.Equal(before, Train("lost", 0));
     }
@@ -100,6 +102,116 @@ public sealed class InfrastructureTests : IDisposable
         Assert.Equal(straight, Train("pieces", null));
         long[] steps = [.. File.ReadLines(Path.Combine(_folder, "pieces", "metrics.jsonl")).Select(line => JsonNode.Parse(line)!["step"]!.GetValue<long>())];
         Assert.Equal([1, 2, 3, 4, 5, 6, 7], steps);
+    }
+
+    [Fact]
+    public void Averages_best_weights_and_evaluations_survive_being_stopped_anywhere()
+    {
+        // One step per process, so that every state is written and read; the straight run has the same settings.
+        string[] names = ["straight-average", "pieces-average"];
+        foreach (string name in names)
+        {
+            for (int piece = 0; piece < (name[0] == 's' ? 1 : 9); piece++)
+                Train(name, name[0] == 's' ? null : 1, evaluations: [0.9, 0.5, 0.6, 0.7], average: true);
+        }
+        Assert.Equal(File.ReadAllBytes(RunFolder.WeightsOf(_folder, names[0])), File.ReadAllBytes(RunFolder.WeightsOf(_folder, names[1])));
+        Assert.EndsWith(Path.Combine("best", "weights.safetensors"), RunFolder.WeightsOf(_folder, names[0]));
+        foreach (string name in names)
+        {
+            // The value was best at step 2 and worse twice after that.
+            RunFolder.State state = RunFolder.StateOf(_folder, name)!;
+            Assert.Equal((4L, 4L, 0.5, 2), (state.Step, state.Evaluated, state.Best, state.Worse));
+        }
+    }
+
+    [Fact]
+    public void An_average_follows_the_weights()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        ParameterStore store = new();
+        Tensor weight = store.Root.Full("weight", 1, 3);
+        WeightAverage average = new(store, 0.5);
+        weight.detach().fill_(2);
+        average.Update(updates: 100);
+        Assert.Equal(1.5f, average.With(() => ParameterStore.Values(weight)[0]));
+        Assert.Equal(2f, ParameterStore.Values(weight)[0]);
+        average.Update(updates: 0); // d = 1/10
+        Assert.Equal(1.95f, average.With(() => ParameterStore.Values(weight)[2]), 1e-6f);
+    }
+
+    [Fact]
+    public void A_checkpoint_that_cannot_be_written_leaves_the_one_before()
+    {
+        float[] before = Train("full", 3);
+        string checkpoint = Path.Combine(_folder, "full", "checkpoint");
+        byte[] kept = File.ReadAllBytes(Path.Combine(checkpoint, "weights.safetensors"));
+        File.WriteAllText(checkpoint + ".tmp", "in the way of the next checkpoint");
+        Assert.Contains("the checkpoint before is kept", Assert.Throws<EmovaException>(() => Train("full", 2)).Message);
+        Assert.Equal(kept, File.ReadAllBytes(Path.Combine(checkpoint, "weights.safetensors")));
+        File.Delete(checkpoint + ".tmp");
+        Assert.Equal(before, Train("full", 0));
+        Assert.Equal(Train("not-full", null), Train("full", null));
+    }
+
+    [Fact]
+    public void A_full_disk_leaves_the_checkpoint_before_and_room_again_lets_the_run_go_on()
+    {
+        string disk = Path.Combine(_folder, "disk");
+        Directory.CreateDirectory(disk);
+        if (!TryRun("mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", disk)) Assert.Skip("needs the right to mount a tmpfs");
+        try
+        {
+            Train("disk/run", 3);
+            string weights = Path.Combine(disk, "run", "checkpoint", "weights.safetensors"), filler = Path.Combine(disk, "filler");
+            byte[] kept = File.ReadAllBytes(weights);
+            Assert.Contains("No space left", Assert.Throws<EmovaException>(() => Train("disk/run", 2, onStep: step => Fill(step == 4 ? filler : null))).Message);
+            Assert.Equal(kept, File.ReadAllBytes(weights));
+            Assert.False(Directory.Exists(Path.Combine(disk, "run", "checkpoint.tmp")));
+            File.Delete(filler);
+            Assert.Equal(Train("empty-disk", null), Train("disk/run", null));
+        }
+        finally
+        {
+            TryRun("umount", disk);
+        }
+
+        static void Fill(string? path)
+        {
+            if (path is null) return;
+            try
+            {
+                using FileStream stream = new(path, FileMode.Create, FileAccess.Write, FileShare.None, bufferSize: 0);
+                while (true) stream.Write(new byte[512]);
+            }
+            catch (IOException)
+            {
+                // full
+            }
+        }
+    }
+
+    [Fact]
+    public void Two_processes_cannot_train_in_one_folder()
+    {
+        using (new RunFolder(_folder, "owned").Lock())
+            Assert.Contains("another process", Assert.Throws<EmovaException>(() => Train("owned", 1)).Message);
+        Train("owned", 1);
+    }
+
+    [Theory]
+    [InlineData("warmup_ratio=1", "warmup_ratio 1")]
+    [InlineData("ema_decay=1.5", "ema_decay")]
+    [InlineData("optimizer.beta2=2", "optimizer.beta2")]
+    [InlineData("accumulate=0", "accumulate 0")]
+    public void Settings_out_of_range_are_named(string setting, string expected) =>
+        Assert.Contains(expected, Assert.Throws<EmovaException>(() => StageConfig.Load<Settings>(null, [setting]).Validate()).Message);
+
+    [Fact]
+    public void Nested_settings_are_overridden_and_unknown_ones_named()
+    {
+        Settings settings = StageConfig.Load<Settings>(null, ["optimizer.beta2=0.999", "early_stop.measure=loss", "warmup_ratio=0.03", "total_steps=2180"]);
+        Assert.Equal((0.999, "loss", 66L), (settings.Optimizer.Beta2, settings.EarlyStop.Measure, settings.Schedule.WarmupSteps));
+        Assert.Contains("'optimizer.beta3'", Assert.Throws<EmovaException>(() => StageConfig.Load<Settings>(null, ["optimizer.beta3=1"])).Message);
     }
 
     [Fact]
@@ -164,21 +276,50 @@ public sealed class InfrastructureTests : IDisposable
         Assert.Equal(tail, records[1][9..]);
     }
 
-    private float[] Train(string name, long? slice, int seed = 5, bool broken = false)
+    private float[] Train(string name, long? slice, int seed = 5, bool broken = false, double[]? evaluations = null, bool average = false, Action<long>? onStep = null)
     {
         using DisposeScope scope = NewDisposeScope();
         ParameterStore store = new();
         random.manual_seed(seed);
         Tensor first = store.Root.Normal("first", 0.3, 8, 4), second = store.Root.Push("head").Normal("second", 0.3, 1, 8);
-        LoopSettings settings = new() { Seed = seed, TotalSteps = 7, WarmupSteps = 2, LearningRate = 0.05, LogEvery = 1, SkipsAllowed = 2 };
-        TrainingLoop loop = new(new RunFolder(_folder, name), store, new AdamW(store), settings) { StopAfter = slice, Output = TextWriter.Null };
-        loop.Run(step =>
+        LoopSettings settings = new()
         {
-            Tensor x = randn(16, 4); // the noise must be the same after a resume
-            Tensor hidden = nn.functional.dropout(matmul(x, first.t()).tanh(), 0.2, training: true);
-            Tensor loss = (matmul(hidden, second.t()).squeeze(1) - x.sum(1)).pow(2).mean();
-            return new StepResult(broken ? loss * float.NaN : loss, [], 16);
-        });
+            Seed = seed, TotalSteps = 7, WarmupSteps = 2, LearningRate = 0.05, LogEvery = 1, SkipsAllowed = 2, EvaluateEvery = 1,
+            EmaDecay = average ? 0.6 : 0, EarlyStop = new() { Measure = evaluations is null ? null : "error", Patience = 2 },
+        };
+        TrainingLoop loop = new(new RunFolder(_folder, name), store, new AdamW(store), settings)
+        {
+            StopAfter = slice, Output = TextWriter.Null,
+            SaveBatch = (batch, path) =>
+            {
+                File.WriteAllText(path, $"batch {batch}");
+                return path;
+            },
+        };
+        loop.Run(
+            step =>
+            {
+                onStep?.Invoke(step);
+                Tensor x = randn(16, 4); // the noise must be the same after a resume
+                Tensor hidden = nn.functional.dropout(matmul(x, first.t()).tanh(), 0.2, training: true);
+                Tensor loss = (matmul(hidden, second.t()).squeeze(1) - x.sum(1)).pow(2).mean();
+                return new StepResult(broken ? loss * float.NaN : loss, [], 16);
+            },
+            evaluations is null ? null : step => [new("error", evaluations[step - 1])]);
         return [.. ParameterStore.Values(first).ToArray(), .. ParameterStore.Values(second).ToArray()];
+    }
+
+    private static bool TryRun(string program, params string[] arguments)
+    {
+        try
+        {
+            using System.Diagnostics.Process process = System.Diagnostics.Process.Start(new System.Diagnostics.ProcessStartInfo(program, arguments) { RedirectStandardError = true })!;
+            process.WaitForExit();
+            return process.ExitCode == 0;
+        }
+        catch (System.ComponentModel.Win32Exception)
+        {
+            return false;
+        }
     }
 }

@@ -20,7 +20,7 @@ internal static class ServeCommand
         ExampleCommand command = new(
             "serve", "Serve the model to OpenAI clients over HTTP and WebSocket.",
             "emova serve", "emova serve --port 9000 --config server.json", "emova serve --api-key-file keys --new-api-key ann")
-        { host, port, name, keys, newKey, slots, config, common.Model, common.SpeechTokenizer, common.Threads };
+        { host, port, name, keys, newKey, slots, config, common.Model, common.SpeechTokenizer, common.Adapter, common.Threads };
         command.SetAction(async (parsed, cancellation) =>
         {
             if (parsed.GetValue(newKey) is { } owner)
@@ -34,6 +34,7 @@ internal static class ServeCommand
             Dictionary<string, string?> settings = [];
             Set("Model", common.ModelFolder(parsed));
             Set("SpeechTokenizer", common.SpeechTokenizerFolder(parsed));
+            Set("Adapter", parsed.GetValue(common.Adapter)?.LastOrDefault());
             Set("Host", parsed.GetValue(host));
             Set("Port", parsed.GetValue(port)?.ToString(System.Globalization.CultureInfo.InvariantCulture));
             Set("ModelName", parsed.GetValue(name));

@@ -98,7 +98,7 @@ internal sealed class ReplyWriter
     }
 
     private TokenWriter Writer(Prompt prompt, ReplyGrammar grammar, Action<int> onToken) => _writer = new TokenWriter(
-        new SequenceCache(_assistant.Model.Language, _capacity, _assistant.Prefixes), prompt, grammar.Start(new GrammarLimits(_options.MaxTextBytes, _options.MaxUnits)),
+        _assistant.CreateSequence(_capacity), prompt, grammar.Start(new GrammarLimits(_options.MaxTextBytes, _options.MaxUnits)),
         grammar.TokensToFinish, new Sampler(_request.Sampling, _assistant.Model.Language.Config.VocabSize), token => Take(token, onToken));
 
     /// <summary>Writes the units of the text that was answered.</summary>

@@ -34,19 +34,23 @@ public sealed class AdamW
     /// <summary>The processes that train together.</summary>
     public ProcessGroup Group => _shards.Group;
 
-    public double Beta1 { get; }
+    public double Beta1 { get; private set; }
 
-    public double Beta2 { get; }
+    public double Beta2 { get; private set; }
 
     public double WeightDecay { get; }
 
-    public double Epsilon { get; }
+    public double Epsilon { get; private set; }
 
     /// <summary>Updates made so far.</summary>
     public long Steps { get; private set; }
 
     /// <summary>Learning-rate factor per parameter name, for parts that train slower; null: all 1. A factor of 0 freezes.</summary>
     public Func<string, double>? RateFactor { get; set; }
+
+    /// <summary>Takes over the constants that settings give.</summary>
+    public void Apply(OptimizerSettings constants) =>
+        (Beta1, Beta2, Epsilon) = (constants.Beta1 ?? Beta1, constants.Beta2 ?? Beta2, constants.Epsilon ?? Epsilon);
 
     /// <summary>Forgets all gradients.</summary>
     public void ZeroGradients()

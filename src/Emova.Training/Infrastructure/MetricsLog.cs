@@ -18,9 +18,12 @@ public sealed class MetricsLog : IDisposable
         string path = Path.Combine(folder, "metrics.jsonl");
         if (File.Exists(path))
         {
-            string[] kept = [.. File.ReadLines(path).Where(line => StepOf(line) <= firstStep)];
-            File.WriteAllLines(path + ".tmp", kept);
-            File.Move(path + ".tmp", path, overwrite: true);
+            string[] lines = File.ReadAllLines(path), kept = [.. lines.Where(line => StepOf(line) <= firstStep)];
+            if (kept.Length < lines.Length)
+            {
+                File.WriteAllLines(path + ".tmp", kept);
+                File.Move(path + ".tmp", path, overwrite: true);
+            }
         }
         _lines = new StreamWriter(path, append: true, new UTF8Encoding(false)) { AutoFlush = true };
         _events = new TensorBoardWriter(folder, firstStep);
@@ -33,16 +36,28 @@ public sealed class MetricsLog : IDisposable
         foreach ((string name, double value) in values)
         {
             line[name] = double.IsFinite(value) ? JsonValue.Create(Math.Round(value, 6)) : null;
-            _events.Scalar(step, name, (float)value);
+            Attempt(() => _events.Scalar(step, name, (float)value));
         }
-        _lines.WriteLine(line.ToJsonString());
-        _events.Flush();
+        Attempt(() => _lines.WriteLine(line.ToJsonString()));
+        Attempt(_events.Flush);
     }
 
     public void Dispose()
     {
-        _lines.Dispose();
-        _events.Dispose();
+        Attempt(_lines.Dispose);
+        Attempt(_events.Dispose);
+    }
+
+    /// <summary>A full disk costs lines of the log, not the run: the next checkpoint says what is wrong.</summary>
+    private static void Attempt(Action write)
+    {
+        try
+        {
+            write();
+        }
+        catch (IOException)
+        {
+        }
     }
 
     private static long StepOf(string line)

@@ -28,9 +28,7 @@ public static class StageConfig
         string source = path ?? "--set";
         try
         {
-            Dictionary<object, object?> tree = [];
-            if (path is not null) tree = Read(path, LongestChain);
-            foreach (string setting in overrides ?? []) Apply(tree, setting);
+            Dictionary<object, object?> tree = Merged(path, overrides);
             RejectUnknownKeys(tree, typeof(T), "", source);
             string merged = new SerializerBuilder().Build().Serialize(tree);
             return new DeserializerBuilder().WithNamingConvention(Naming).Build().Deserialize<T>(merged) ?? new T();
@@ -39,6 +37,16 @@ public static class StageConfig
         {
             throw new EmovaException($"{source}: {error.InnerException?.Message ?? error.Message}", error);
         }
+    }
+
+    /// <summary>The keys of a file, those it extends and the overrides, as one YAML text: two runs with the same text have the same settings.</summary>
+    public static string Text(string? path, IEnumerable<string>? overrides = null) => new SerializerBuilder().Build().Serialize(Merged(path, overrides));
+
+    private static Dictionary<object, object?> Merged(string? path, IEnumerable<string>? overrides)
+    {
+        Dictionary<object, object?> tree = path is null ? [] : Read(path, LongestChain);
+        foreach (string setting in overrides ?? []) Apply(tree, setting);
+        return tree;
     }
 
     /// <summary>Writes the settings in force, so that a run folder says how it was made.</summary>

@@ -12,58 +12,6 @@ namespace Emova.Training.Infrastructure;
 /// <param name="Amount">Seconds of audio, tokens, images: whatever <see cref="TrainingLoop.Unit"/> says.</param>
 public readonly record struct StepResult(Tensor Loss, IReadOnlyList<KeyValuePair<string, Tensor>> Metrics, double Amount);
 
-/// <summary>Settings every stage has.</summary>
-public record LoopSettings
-{
-    /// <summary>Name of the run folder; null = that of the stage. A stage in several parts gives each part a name.</summary>
-    public string? Run { get; set; }
-
-    /// <summary>Run whose weights this one starts from; null = random weights, or what the stage itself says.</summary>
-    public string? StartFrom { get; set; }
-
-    public int Seed { get; set; } = 1;
-
-    /// <summary>Length of the run; the learning-rate schedule ends here.</summary>
-    public long TotalSteps { get; set; } = 1000;
-
-    /// <summary>Ends the run at this step although the schedule is longer, because another run goes on from its weights.</summary>
-    public long? StopAt { get; set; }
-
-    /// <summary>Batches of the whole run.</summary>
-    [YamlDotNet.Serialization.YamlIgnore]
-    public long TotalBatches => TotalSteps * Accumulate;
-
-    /// <summary>The folder of the run.</summary>
-    public RunFolder OpenRun(string runs, string stage) => new(runs, Run ?? stage);
-
-    /// <summary>Puts the weights the run starts from into <paramref name="weights"/>, if it starts from any.</summary>
-    public void LoadStart(string runs, ParameterStore weights)
-    {
-        if (StartFrom is not null) weights.Load(RunFolder.WeightsOf(runs, StartFrom));
-    }
-
-    public double LearningRate { get; set; } = 1e-3;
-
-    public long WarmupSteps { get; set; } = 50;
-
-    public double ClipNorm { get; set; } = 5;
-
-    public int LogEvery { get; set; } = 20;
-
-    public int EvaluateEvery { get; set; } = 500;
-
-    public double CheckpointSeconds { get; set; } = 120;
-
-    /// <summary>
-    /// Batches whose gradients are averaged before an update: a larger batch without its memory. Processes that train together share
-    /// these batches, so there must be at least as many.
-    /// </summary>
-    public int Accumulate { get; set; } = 1;
-
-    /// <summary>Updates in a row that may be skipped because the loss or a gradient is not finite; one more stops the run.</summary>
-    public int SkipsAllowed { get; set; } = 20;
-}
-
 /// <summary>
 /// Runs steps with a schedule, logging, checkpoints and Ctrl-C. All randomness of a step comes from (seed, step): the torch
 /// generator is re-seeded before each step and the callback derives its data from the step number, so a resumed run is
@@ -84,6 +32,9 @@ public sealed class TrainingLoop(RunFolder folder, ParameterStore weights, AdamW
     /// <summary>Learning rate as a function of the step; the default is warm-up and cosine from the settings.</summary>
     public Func<long, double>? Rate { get; init; }
 
+    /// <summary>Writes the data of a batch into a file, so that one whose loss is not finite can be looked at; returns the path.</summary>
+    public Func<long, string, string>? SaveBatch { get; init; }
+
     /// <summary>Mixes a seed and a step to the seed of that step's generators.</summary>
     public static int StepSeed(int seed, long step) => (int)(((ulong)seed * 0x9E3779B97F4A7C15UL + (ulong)step * 0xBF58476D1CE4E5B9UL) >> 33);
 
@@ -92,15 +43,19 @@ public sealed class TrainingLoop(RunFolder folder, ParameterStore weights, AdamW
     /// <param name="evaluate">Returns values to log; called every <see cref="LoopSettings.EvaluateEvery"/> steps and at the end.</param>
     public bool Run(Func<long, StepResult> trainStep, Func<long, IEnumerable<KeyValuePair<string, double>>>? evaluate = null)
     {
-        LearningRateSchedule schedule = new(settings.LearningRate, settings.TotalSteps, settings.WarmupSteps);
+        settings.Validate();
+        LearningRateSchedule schedule = settings.Schedule;
+        optimizer.Apply(settings.Optimizer);
         if (settings.Accumulate < _group.Size)
             throw new EmovaException($"accumulate {settings.Accumulate}: expected {_group.Size} or more{(_group.Size == 1 ? "" : ", one batch for each process")}");
         _group.Wait(); // nobody reads while the first process still writes what the run starts from
-        RunFolder.State state = folder.Resume(weights, optimizer) ?? new(0, settings.Seed, settings.TotalSteps, 0);
+        using IDisposable? ownership = _group.IsFirst ? folder.Lock() : null;
+        _average = settings.EmaDecay > 0 ? new WeightAverage(weights, settings.EmaDecay) : null;
+        RunFolder.State state = folder.Resume(weights, optimizer, _average) ?? new(0, settings.Seed, settings.TotalSteps, 0, 0);
         RequireSameStart(state);
         if (state.Seed != settings.Seed || state.TotalSteps != settings.TotalSteps)
             throw new EmovaException($"{folder.Path}: was started with seed {state.Seed} and {state.TotalSteps} steps; delete the folder to start anew");
-        long step = state.Step, end = Math.Min(settings.TotalSteps, settings.StopAt ?? long.MaxValue);
+        long step = state.Step, savedStep = step, evaluated = state.Evaluated ?? step, end = Math.Min(settings.TotalSteps, settings.StopAt ?? long.MaxValue);
         long last = Math.Min(end, StopAfter is long slice ? step + slice : long.MaxValue);
         Output.WriteLine($"{Path.GetFileName(folder.Path)}: {weights.Count / 1e6:F2} M parameters, {(step == 0 ? "start" : $"resumed at step {step}")} of {settings.TotalSteps}");
 
@@ -111,7 +66,10 @@ public sealed class TrainingLoop(RunFolder folder, ParameterStore weights, AdamW
         double savedAt = 0;
         int skips = 0;
         Decision decision = default;
-        while (step < last && !decision.Stop)
+        EarlyStop early = new(settings.EarlyStop, state);
+        // A run killed between a checkpoint and its evaluation makes up for it, or it would not end like one that went on.
+        if (IsDue(step) && evaluated < step) Measure();
+        while (step < last && !decision.Stop && !early.IsOver)
         {
             double rate = Rate?.Invoke(step) ?? schedule.At(step);
             double norm;
@@ -123,7 +81,9 @@ public sealed class TrainingLoop(RunFolder folder, ParameterStore weights, AdamW
                 norm = optimizer.Step(rate, settings.ClipNorm);
             }
             skips = double.IsFinite(norm) ? 0 : skips + 1;
+            if (skips == 1) KeepBatches(step);
             if (skips > settings.SkipsAllowed) throw Diverged(step, values, norm);
+            _average?.Update(optimizer.Steps);
             averages.Add("loss", values.Loss);
             averages.Add("gradient_norm", norm);
             foreach ((string name, double value) in values.Metrics) averages.Add(name, value);
@@ -133,33 +93,69 @@ public sealed class TrainingLoop(RunFolder folder, ParameterStore weights, AdamW
             if (step % settings.LogEvery == 0 || step == last)
             {
                 double perSecond = averages.Amount / Math.Max(1e-3, watch.Elapsed.TotalSeconds - averages.Since);
-                TimeSpan left = TimeSpan.FromSeconds((settings.TotalSteps - step) * (watch.Elapsed.TotalSeconds - averages.Since) / Math.Max(1, averages.Steps));
+                TimeSpan left = TimeSpan.FromSeconds((end - step) * (watch.Elapsed.TotalSeconds - averages.Since) / Math.Max(1, averages.Steps));
                 Output.WriteLine(string.Create(CultureInfo.InvariantCulture,
                     $"{DateTime.Now:HH:mm:ss} step {step}/{settings.TotalSteps} lr {rate:E1} {averages} | {perSecond:F0} {Unit}/s, {left:hh\\:mm\\:ss} left"));
                 log?.Write(step, averages.Values.Append(new("learning_rate", rate)).Append(new($"{Unit}_per_second", perSecond)));
                 averages = new() { Since = watch.Elapsed.TotalSeconds };
             }
-            if (evaluate is not null && (step % settings.EvaluateEvery == 0 || step == end))
+            if (IsDue(step))
             {
-                Save(step, state.Seconds + watch.Elapsed.TotalSeconds);
-                savedAt = watch.Elapsed.TotalSeconds;
-                List<KeyValuePair<string, double>> measured = _group.FromFirst(() => QuietHeap.Run(() => evaluate(step).ToList()));
-                Output.WriteLine($"{DateTime.Now:HH:mm:ss} step {step} evaluation: " + string.Join(" ", measured.Select(v => string.Create(CultureInfo.InvariantCulture, $"{v.Key} {v.Value:G4}"))));
-                log?.Write(step, measured);
-                averages.Since = watch.Elapsed.TotalSeconds;
+                Save();
+                Measure();
             }
-            if (decision.Save && step < last)
+            else if (decision.Save && step < last)
             {
-                Save(step, state.Seconds + watch.Elapsed.TotalSeconds);
-                savedAt = watch.Elapsed.TotalSeconds;
+                Save();
             }
         }
-        if (step > state.Step) Save(step, state.Seconds + watch.Elapsed.TotalSeconds);
-        Output.WriteLine(step == end
-            ? string.Create(CultureInfo.InvariantCulture, $"finished after {state.Seconds + watch.Elapsed.TotalSeconds:F0} s of training")
+        if (step > savedStep) Save();
+        bool finished = step == end || early.IsOver;
+        Output.WriteLine(finished
+            ? string.Create(CultureInfo.InvariantCulture, $"finished after {state.Seconds + watch.Elapsed.TotalSeconds:F0} s of training{(early.IsOver ? $": {early}" : "")}")
             : $"stopped at step {step} of {settings.TotalSteps}; run the same command again to go on");
-        return step == end;
+        return finished;
+
+        bool IsDue(long at) => evaluate is not null && at > 0 && (at % settings.EvaluateEvery == 0 || at == end);
+
+        RunFolder.State Now() =>
+            new(step, settings.Seed, settings.TotalSteps, state.Seconds + watch.Elapsed.TotalSeconds, evaluated, early.Best, early.Worse);
+
+        void Save()
+        {
+            (savedAt, savedStep) = (watch.Elapsed.TotalSeconds, step);
+            optimizer.Collect();
+            if (_group.IsFirst) Write(() => folder.Save(weights, optimizer, Now(), _average));
+        }
+
+        // A full disk may have room again at the next checkpoint; only the last one must be written.
+        void Write(Action write)
+        {
+            try
+            {
+                write();
+            }
+            catch (EmovaException error) when (step < last && !decision.Stop)
+            {
+                Output.WriteLine($"{error.Message}; training goes on");
+            }
+        }
+
+        void Measure()
+        {
+            List<KeyValuePair<string, double>> Evaluate() => [.. evaluate!(step)];
+            List<KeyValuePair<string, double>> measured = _group.FromFirst(() => QuietHeap.Run(() => _average is null ? Evaluate() : _average.With(Evaluate)));
+            Output.WriteLine($"{DateTime.Now:HH:mm:ss} step {step} evaluation: " + string.Join(" ", measured.Select(v => string.Create(CultureInfo.InvariantCulture, $"{v.Key} {v.Value:G4}"))));
+            log?.Write(step, measured);
+            bool isBest = early.Take(measured);
+            evaluated = step;
+            if (_group.IsFirst && isBest) Write(() => folder.KeepBest(weights, _average));
+            if (_group.IsFirst && savedStep == step) Write(() => folder.Note(Now()));
+            averages.Since = watch.Elapsed.TotalSeconds;
+        }
     }
+
+    private WeightAverage? _average;
 
     private readonly ProcessGroup _group = optimizer.Group;
 
@@ -235,13 +231,18 @@ public sealed class TrainingLoop(RunFolder folder, ParameterStore weights, AdamW
             step, settings.Seed, loss = $"{values.Loss}", gradientNorm = $"{norm}", metrics = values.Metrics.ToDictionary(m => m.Key, m => $"{m.Value}"),
         }));
         return new EmovaException(
-            $"{folder.Path}: {settings.SkipsAllowed + 1} updates in a row were not finite, the last at step {step} ({path}); the checkpoint before is kept: lower learning_rate or clip_norm and go on");
+            $"{folder.Path}: {settings.SkipsAllowed + 1} updates in a row were not finite, the last at step {step} ({path}{(_kept is null ? "" : $"; the first batch is {_kept}")}); the checkpoint before is kept: lower learning_rate or clip_norm and go on");
     }
 
-    private void Save(long step, double seconds)
+    private string? _kept;
+
+    /// <summary>Keeps the batches of the first of a row of updates that are not finite.</summary>
+    private void KeepBatches(long step)
     {
-        optimizer.Collect();
-        if (_group.IsFirst) folder.Save(weights, optimizer, new(step, settings.Seed, settings.TotalSteps, seconds));
+        if (SaveBatch is null || !_group.IsFirst) return;
+        for (int part = 0; part < settings.Accumulate; part++)
+            _kept = SaveBatch((step * settings.Accumulate) + part, Path.Combine(folder.Path, $"not-finite-step-{step}-batch-{part}"));
+        Output.WriteLine($"step {step}: the loss or a gradient is not finite; the update is skipped, its batch is {_kept}");
     }
 
     private sealed class Averages

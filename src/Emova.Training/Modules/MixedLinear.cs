@@ -14,6 +14,7 @@ public sealed class MixedLinear : CheckpointModule
     private readonly Parameter _weight; // (N, K)
     private readonly Parameter? _bias; // (N)
     private readonly bool _bfloat16;
+    private LowRankAdapter? _adapter;
 
     /// <param name="inputs">K</param>
     /// <param name="outputs">N</param>
@@ -34,7 +35,11 @@ public sealed class MixedLinear : CheckpointModule
     }
 
     /// <summary>(…, K) to (…, N), bfloat16 if so configured, else float32.</summary>
-    public Tensor Forward(Tensor input) => Apply(input, _weight, _bias, _bfloat16);
+    public Tensor Forward(Tensor input) =>
+        _adapter is null ? Apply(input, _weight, _bias, _bfloat16) : _adapter.Forward(input, _weight, _bias, _bfloat16, training);
+
+    /// <summary>Puts a low-rank update beside the layer, see <see cref="LowRankAdapter"/>.</summary>
+    internal LowRankAdapter Adapt(int rank, double scaling, double dropout, bool dora) => _adapter = new(_weight, rank, scaling, dropout, dora);
 
     /// <summary>input (…, K) times weight (N, K) transposed, in bfloat16 if asked.</summary>
     internal static Tensor Apply(Tensor input, Tensor weight, Tensor? bias, bool bfloat16) =>

@@ -6,7 +6,8 @@ namespace Emova.Training.Modules;
 /// attention and the loss stay float32. About 1.5 times faster on a CPU with AVX512-BF16, slower on one without.
 /// </param>
 /// <param name="Dropout">Probability of dropping an element of each residual branch while training, 0 to 1 (exclusive).</param>
-public sealed record TwinOptions(bool BFloat16 = false, double Dropout = 0)
+/// <param name="Recompute">Keep only the input of each layer for the backward pass and compute the rest again: less memory, a third more time.</param>
+public sealed record TwinOptions(bool BFloat16 = false, double Dropout = 0, bool Recompute = false)
 {
     /// <summary>Exact float32 arithmetic without dropout, as the runtime computes.</summary>
     public static TwinOptions Exact { get; } = new();

@@ -86,7 +86,7 @@ public sealed class ConfigSection
     private JsonElement Find(string key) =>
         Has(key) ? json.GetProperty(key) : throw new EmovaException($"{PathOf(key)} is missing");
 
-    private string PathOf(string key) => source.Contains(": ", StringComparison.Ordinal) ? $"{source}.{key}" : $"{source}: {key}";
+    internal string PathOf(string key) => source.Contains(": ", StringComparison.Ordinal) ? $"{source}.{key}" : $"{source}: {key}";
 
     private string Describe(string key)
     {

@@ -9,8 +9,9 @@ namespace Emova.Generation;
 /// </summary>
 /// <param name="model">The model.</param>
 /// <param name="capacity">Most positions, 1 to MaxPositionEmbeddings.</param>
-/// <param name="prefixes">Beginnings shared with other conversations; null for none.</param>
-public sealed class SequenceCache(LanguageModel model, int capacity, PrefixStore? prefixes = null)
+/// <param name="prefixes">Beginnings shared with other conversations of the same adapter; null for none.</param>
+/// <param name="adapter">Changes the model for this conversation; null for none.</param>
+public sealed class SequenceCache(LanguageModel model, int capacity, PrefixStore? prefixes = null, LoraAdapter? adapter = null)
 {
     private readonly List<int> keys = []; // tokens, or the key of a picture at each of its positions; the first ones are computed
     private float[] embeddings = [];
@@ -27,7 +28,7 @@ public sealed class SequenceCache(LanguageModel model, int capacity, PrefixStore
     /// <summary>Positions that are not used yet.</summary>
     public int Room => Capacity - keys.Count;
 
-    internal KvCache Cache { get; } = model.CreateCache(capacity);
+    internal KvCache Cache { get; } = model.CreateCache(capacity, adapter: adapter);
 
     /// <summary>Makes the sequence a prompt: what it holds of it stays, the rest is still to be computed, at least one position.</summary>
     /// <param name="prompt">Not longer than <see cref="Capacity"/>.</param>

@@ -118,6 +118,14 @@ public sealed unsafe class LinearWeight
     /// <summary>Sets the bias of some rows.</summary>
     internal void SetBias(int first, ReadOnlySpan<float> values) => values.CopyTo(new Span<float>(Bias, Outputs)[first..]);
 
+    /// <summary>The bias of an output; 0 where there is none.</summary>
+    internal float BiasOf(int output)
+    {
+        float value = new ReadOnlySpan<float>(Bias, Outputs)[output];
+        GC.KeepAlive(this);
+        return value;
+    }
+
     /// <summary>Number of panels.</summary>
     internal int PanelCount => WeightLayout.Panels(Format, Outputs);
 

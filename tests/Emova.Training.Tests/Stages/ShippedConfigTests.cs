@@ -1,3 +1,4 @@
+using Emova.Training.Commands;
 using Emova.Training.Data;
 using Emova.Training.Infrastructure;
 using Emova.Training.Stages;
@@ -12,7 +13,7 @@ public sealed class ShippedConfigTests
 {
     private static readonly string Folder = Path.Combine(Repository.Root, "configs", "training");
 
-    public static TheoryData<string> Files => [.. Directory.EnumerateFiles(Folder, "*.yaml").Select(path => Path.GetFileName(path)!)];
+    public static TheoryData<string> Files => [.. Directory.EnumerateFiles(Folder, "*.yaml", SearchOption.AllDirectories).Select(path => Path.GetRelativePath(Folder, path))];
 
     [Theory]
     [MemberData(nameof(Files))]
@@ -21,6 +22,8 @@ public sealed class ShippedConfigTests
         string path = Path.Combine(Folder, file);
         object settings = Path.GetFileNameWithoutExtension(file) switch
         {
+            "tiny" or "micro" => StageConfig.Load<AllSettings>(path),
+            "loop" => StageConfig.Load<SpeechDurationSettings>(path), // what all stages of `micro` have
             "data" => StageConfig.Load<DataConfig>(path),
             "export" => StageConfig.Load<ExportSettings>(path),
             ['v', 'i', 's', ..] => StageConfig.Load<VisionSettings>(path),
@@ -29,7 +32,16 @@ public sealed class ShippedConfigTests
             ['s', 'p', 'e', 'e', 'c', 'h', '-', 'd', ..] => StageConfig.Load<SpeechDecoderSettings>(path),
             _ => StageConfig.Load<LanguageSettings>(path),
         };
-        if (settings is LoopSettings loop) Assert.InRange(loop.LearningRate, 1e-6, 1e-2);
+        if (settings is AllSettings all)
+        {
+            Assert.NotEmpty(all.Stages);
+            Assert.All(all.Stages.Where(stage => stage.Config is not null), stage => Assert.True(File.Exists(Path.Combine(Folder, stage.Config!)), stage.Config));
+        }
+        if (settings is LoopSettings loop)
+        {
+            loop.Validate();
+            Assert.InRange(loop.LearningRate, 1e-6, 1e-2);
+        }
         if (settings is LanguageSettings { Mixture.Count: > 0 } language)
             Assert.All(language.Mixture.SelectMany(phase => phase.Tasks.Keys), task => Assert.True(Enum.TryParse<LanguageTask>(task.Replace("_", ""), ignoreCase: true, out _), task));
     }

@@ -7,14 +7,16 @@ using F = TorchSharp.torch.nn.functional;
 namespace Emova.Training.Modules.Language;
 
 /// <summary>
-/// Training twin of the Qwen2 language model with tied embeddings. Parameters carry the checkpoint's names
-/// (`model.embed_tokens.weight`, `model.layers.{i}.self_attn.q_proj.weight`, …, `model.norm.weight`).
+/// Training twin of the Qwen2 language model. Parameters carry the checkpoint's names
+/// (`model.embed_tokens.weight`, `model.layers.{i}.self_attn.q_proj.weight`, …, `model.norm.weight`,
+/// and `lm_head.weight` where the output matrix is not the embedding table).
 /// </summary>
 public sealed class Qwen2ForCausalLM : CheckpointModule
 {
     private readonly DenseDecoderConfig _config;
     private readonly TwinOptions _options;
-    private readonly Parameter _embedding; // (V, D), also the output matrix
+    private readonly Parameter _embedding; // (V, D)
+    private readonly Parameter _head; // (V, D), the embedding table where they are tied
     private readonly Qwen2DecoderLayer[] _layers;
     private readonly RmsNorm _norm;
     private readonly RotaryEmbedding _rotary;
@@ -25,12 +27,17 @@ public sealed class Qwen2ForCausalLM : CheckpointModule
         _config = config;
         _options = options;
         _embedding = new Parameter(randn(config.VocabSize, config.HiddenSize) * 0.02);
+        _head = config.TieWordEmbeddings ? _embedding : new Parameter(randn(config.VocabSize, config.HiddenSize) * 0.02);
         _layers = [.. Enumerable.Range(0, config.NumHiddenLayers).Select(_ => new Qwen2DecoderLayer(config, options))];
         _norm = new RmsNorm(config.HiddenSize, config.RmsNormEps);
         _rotary = new RotaryEmbedding(config.HiddenSize / config.NumAttentionHeads, config.RopeTheta, config.MaxPositionEmbeddings);
 
         ModuleGroup layers = new([.. _layers.Select((layer, i) => (i.ToString(), (nn.Module)layer))]);
         register_module("model", new ModuleGroup(("embed_tokens", new ModuleGroup("weight", _embedding)), ("layers", layers), ("norm", _norm)));
+        if (!config.TieWordEmbeddings)
+        {
+            register_module("lm_head", new ModuleGroup("weight", _head));
+        }
     }
 
     /// <summary>Number of layers.</summary>
@@ -39,7 +46,7 @@ public sealed class Qwen2ForCausalLM : CheckpointModule
     /// <summary>Number of tokens, V.</summary>
     public long VocabularySize => _config.VocabSize;
 
-    /// <summary>Embeddings of all tokens, which are also the output matrix: (V, D).</summary>
+    /// <summary>Embeddings of all tokens: (V, D).</summary>
     public Tensor EmbeddingTable => _embedding;
 
     /// <summary>Embedding rows of token ids (any shape), giving (…, D).</summary>
@@ -57,14 +64,15 @@ public sealed class Qwen2ForCausalLM : CheckpointModule
         Tensor x = embeddings;
         for (int i = 0; i < _layers.Length; i++)
         {
-            x = _layers[i].Forward(x, cos, sin, caches?[i], mask);
+            Qwen2DecoderLayer layer = _layers[i];
+            x = _options.Recompute && caches is null ? Recompute.Run(input => layer.Forward(input, cos, sin, null, mask), x) : layer.Forward(x, cos, sin, caches?[i], mask);
         }
 
         return _norm.Forward(x);
     }
 
     /// <summary>Scores of every token, float32 (…, V), of hidden states (…, D).</summary>
-    public Tensor Logits(Tensor hidden) => MixedLinear.Apply(hidden, _embedding, null, _options.BFloat16).to(ScalarType.Float32);
+    public Tensor Logits(Tensor hidden) => MixedLinear.Apply(hidden, _head, null, _options.BFloat16).to(ScalarType.Float32);
 
     /// <summary>Sum of the negative log likelihoods of the targets. Only rows with a target reach the output matrix.</summary>
     /// <param name="hidden">(B, T, D)</param>

@@ -19,13 +19,14 @@ public sealed class Qwen2VisionTransformer : CheckpointModule
     private readonly MixedLinear _merger1;
     private readonly MixedLinear _merger2;
     private readonly bool _bfloat16;
+    private readonly bool _recompute;
     private readonly Dictionary<(int Rows, int Columns), (Tensor Cos, Tensor Sin)> _tables = [];
 
     public Qwen2VisionTransformer(Qwen2VisionConfig config, TwinOptions options)
         : base(nameof(Qwen2VisionTransformer))
     {
         _config = config;
-        _bfloat16 = options.BFloat16;
+        (_bfloat16, _recompute) = (options.BFloat16, options.Recompute);
         int patch = config.PatchDim;
         int merged = config.EmbedDim * config.SpatialMergeSize * config.SpatialMergeSize;
         _patchEmbedding = new Parameter(
@@ -52,7 +53,7 @@ public sealed class Qwen2VisionTransformer : CheckpointModule
         int[] lengths = [.. grids.Select(g => g.Rows * g.Columns)];
         foreach (VisionBlock block in _blocks)
         {
-            x = block.Forward(x, rotary, lengths);
+            x = _recompute ? Recompute.Run(input => block.Forward(input, rotary, lengths), x) : block.Forward(x, rotary, lengths);
         }
 
         long merge = _config.SpatialMergeSize * _config.SpatialMergeSize;

@@ -9,13 +9,13 @@ public sealed record LanguageSettings : LoopSettings
     /// <summary>Model description.</summary>
     public string Model { get; set; } = "configs/models/emova-tiny.json";
 
-    /// <summary>Stage whose vision encoder is taken.</summary>
+    /// <summary>Stage, or model folder, whose vision encoder is taken.</summary>
     public string VisionFrom { get; set; } = "vision";
 
-    /// <summary>Stage whose projector is taken; null = random weights.</summary>
+    /// <summary>Stage, or model folder, whose projector is taken; null = random weights.</summary>
     public string? ProjectorFrom { get; set; }
 
-    /// <summary>Stage whose language model is taken; null = random weights.</summary>
+    /// <summary>Stage, or model folder, whose language model and tokenizer are taken; null = random weights.</summary>
     public string? LanguageFrom { get; set; }
 
     /// <summary>Whether the language model learns.</summary>
@@ -23,6 +23,9 @@ public sealed record LanguageSettings : LoopSettings
 
     /// <summary>Whether the projector learns.</summary>
     public bool TrainProjector { get; set; } = true;
+
+    /// <summary>Train an adapter instead of the weights.</summary>
+    public LoraSettings Lora { get; set; } = new();
 
     /// <summary>Blocks of the vision encoder from this one on learn too, with its merger; null = frozen.</summary>
     public int? TuneVisionFromLayer { get; set; }
@@ -48,8 +51,15 @@ public sealed record LanguageSettings : LoopSettings
     /// <summary>How data sets become batches.</summary>
     public LoadingSettings Loading { get; set; } = new();
 
-    /// <summary>Positions per step, about.</summary>
+    /// <summary>Positions per batch, about.</summary>
     public int TokensPerStep { get; set; } = 2600;
+
+    /// <summary>Keep only the input of each layer for the backward pass and compute the rest again: less memory, a third more time.</summary>
+    public bool GradientCheckpointing { get; set; }
+
+    /// <summary>Most positions of a batch.</summary>
+    [YamlDotNet.Serialization.YamlIgnore]
+    public long BatchTokens => Datasets.Count > 0 && Loading.BatchSize > 0 ? (long)Loading.BatchSize * Loading.MaxLength : TokensPerStep;
 
     public double Dropout { get; set; } = 0.1;
 

@@ -44,7 +44,7 @@ public static class LanguageStage
         output.WriteLine($"{tokenizer.VocabularySize} tokens{(units is null ? "" : $", {new SpeechVocabulary(tokenizer, [.. settings.UnitLevels]).Units.Count} of them speech units")}");
 
         random.manual_seed(settings.Seed);
-        using OmniModel model = new(config, new TwinOptions(settings.BFloat16, settings.Dropout));
+        using OmniModel model = new(config, new TwinOptions(settings.BFloat16, settings.Dropout, settings.GradientCheckpointing));
         settings.LoadStart(runs, model.Store);
         model.LoadVision(RunFolder.WeightsOf(runs, settings.VisionFrom));
         if (settings.ProjectorFrom is not null)
@@ -58,15 +58,19 @@ public static class LanguageStage
             model.LoadLanguage(RunFolder.WeightsOf(runs, settings.LanguageFrom), known);
         }
 
-        model.SetTrainable(settings.TrainLanguage, settings.TrainProjector, settings.TuneVisionFromLayer);
-        AdamW optimizer = new(model.Store, weightDecay: settings.WeightDecay)
+        settings.Lora.Validate();
+        bool adapts = settings.Lora.Rank > 0;
+        model.SetTrainable(settings.TrainLanguage && !adapts, settings.TrainProjector && !adapts, adapts ? null : settings.TuneVisionFromLayer);
+        LanguageAdapter? adapter = adapts ? LanguageAdapter.Attach(model.Language, settings.Lora) : null;
+        ParameterStore learning = adapter?.Store ?? model.Store;
+        AdamW optimizer = new(learning, weightDecay: settings.WeightDecay)
         {
             RateFactor = parameter => parameter.StartsWith(VisionStage.WeightPrefix, StringComparison.Ordinal) ? settings.VisionRateFactor : 1,
         };
 
         Qwen2ImageProcessor processor = config.Vision.CreateImageProcessor();
         PictureFeatures features = new(
-            model, corpus is null ? null : new ScenePictures(SceneRenderer.Open(settings.GlyphFolders), processor), settings.Seed, frozen: settings.TuneVisionFromLayer is null);
+            model, corpus is null ? null : new ScenePictures(SceneRenderer.Open(settings.GlyphFolders), processor), settings.Seed, frozen: adapts || settings.TuneVisionFromLayer is null);
         LanguageStep step = new(model, features, corpus is null ? null : new PictureNames(tokenizer));
         List<Func<bool, List<KeyValuePair<string, double>>>> measures = [];
         SampleMixture? mixture = null;
@@ -98,7 +102,10 @@ public static class LanguageStage
         Prefetcher<LanguageBatch> batches = new(Plan, dataSets is null ? 2 : settings.Loading.Ahead, settings.TotalBatches);
         model.Language.train();
         long began = Stopwatch.GetTimestamp();
-        bool complete = new TrainingLoop(folder, model.Store, optimizer, settings) { Unit = "tokens", Output = output }.Run(
+        bool complete = new TrainingLoop(folder, learning, optimizer, settings)
+        {
+            Unit = "tokens", Output = output, SaveBatch = (s, path) => SaveBatch(Plan(s).Item2(), tokenizer, path),
+        }.Run(
             s => TrainStep(step, batches.Get(s), settings.NamingWeight),
             measures.Count == 0 ? null : s => measures.SelectMany(measure => measure(s == settings.TotalSteps || s / settings.EvaluateEvery % settings.AnswersEvery == 0)));
         output.WriteLine(string.Create(
@@ -106,6 +113,13 @@ public static class LanguageStage
         if (dataSets?.Defects.Dropped > 0)
         {
             output.WriteLine($"{dataSets.Defects.Dropped} examples could not be used ({dataSets.Defects.Summary()}): {dataSets.DefectsPath}");
+        }
+
+        if (complete && adapter is not null)
+        {
+            string path = Path.Combine(folder.Path, LanguageAdapter.FolderName);
+            adapter.Export(RunFolder.WeightsOf(runs, Path.GetFileName(folder.Path)), path, settings.LanguageFrom ?? "");
+            output.WriteLine($"adapter written to {path}; use it with: emova chat --adapter {path}");
         }
 
         return complete;
@@ -122,6 +136,19 @@ public static class LanguageStage
             int[] plan = dataSets!.Plan(number);
             return (1 + (int)(number % settings.Loading.Threads), () => dataSets.Make(number, plan));
         }
+    }
+
+    /// <summary>Writes a batch, one JSON object a row: its text, its token ids, and which tokens are predicted after which column.</summary>
+    private static string SaveBatch(LanguageBatch batch, HuggingFaceTokenizer tokenizer, string path)
+    {
+        path += ".jsonl";
+        CorpusJson.WriteLines(path, Enumerable.Range(0, batch.Rows).Select(row =>
+        {
+            int[] ids = [.. batch.Ids.Skip(row * batch.Columns).Take(batch.Columns).Select(id => (int)id)];
+            var targets = batch.TargetRows.Zip(batch.Targets).Where(t => t.First / batch.Columns == row).Select(t => new { Column = t.First % batch.Columns, Token = t.Second });
+            return new { Text = tokenizer.Decode(ids), Ids = ids, Targets = targets.ToArray() };
+        }));
+        return path;
     }
 
     private static StepResult TrainStep(LanguageStep step, LanguageBatch batch, double namingWeight)
@@ -171,10 +198,11 @@ public static class LanguageStage
         string path = Path.Combine(folder.Path, UnitTokenizer.FileName);
         if (!File.Exists(path))
         {
-            string? inherited = settings.LanguageFrom is null || settings.FreshUnits ? null : Path.Combine(runs, settings.LanguageFrom, UnitTokenizer.FileName);
+            string? inherited = settings.LanguageFrom is null || settings.FreshUnits ? null : RunFolder.FileOf(runs, settings.LanguageFrom, UnitTokenizer.FileName);
             if (inherited is not null && File.Exists(inherited))
             {
-                File.Copy(inherited, path);
+                File.Copy(inherited, path + ".tmp", overwrite: true);
+                File.Move(path + ".tmp", path);
             }
             else
             {

@@ -14,6 +14,7 @@ public sealed class OmniModel : IDisposable
     private const string ProjectorPrefix = "model.mm_projector.";
     private const string LanguagePrefix = "model.";
     private const string EmbeddingName = "model.embed_tokens.weight";
+    private const string HeadName = "lm_head.weight";
 
     public OmniModel(TinyModelConfig config, TwinOptions options)
     {
@@ -24,7 +25,7 @@ public sealed class OmniModel : IDisposable
         Language = new Qwen2ForCausalLM(config.Text, options);
         Store.AddModule(Vision, name => VisionStage.WeightPrefix + name);
         Store.AddModule(Projector, name => ProjectorPrefix + name);
-        Store.AddModule(Language, name => name.StartsWith(LanguagePrefix, StringComparison.Ordinal)
+        Store.AddModule(Language, name => name.StartsWith(LanguagePrefix, StringComparison.Ordinal) || name == HeadName
             ? name
             : throw new InvalidOperationException($"language model parameter '{name}' is not below '{LanguagePrefix}'"));
     }
@@ -61,7 +62,7 @@ public sealed class OmniModel : IDisposable
             }
 
             long[] shape = parameter.shape;
-            long rows = name == EmbeddingName && info.Shape.Count == 2 && info.Shape[1] == shape[1] ? Math.Min(info.Shape[0], tokens) : long.MaxValue;
+            long rows = name is EmbeddingName or HeadName && info.Shape.Count == 2 && info.Shape[1] == shape[1] ? Math.Min(info.Shape[0], tokens) : long.MaxValue;
             bool grown = rows <= shape[0];
             if (!grown && !info.Shape.SequenceEqual(shape))
             {
@@ -87,7 +88,7 @@ public sealed class OmniModel : IDisposable
     public void LoadProjector(string path) => Load(path, ProjectorPrefix);
 
     /// <summary>Loads the language model, of the embeddings only those of the first <paramref name="tokens"/>.</summary>
-    public void LoadLanguage(string path, int tokens = int.MaxValue) => Load(path, tokens, [EmbeddingName, "model.layers.", "model.norm."]);
+    public void LoadLanguage(string path, int tokens = int.MaxValue) => Load(path, tokens, [EmbeddingName, HeadName, "model.layers.", "model.norm."]);
 
     /// <summary>
     /// Freezes and unfreezes. Frozen parameters get no gradient, which the optimizer takes as "leave alone".
@@ -99,11 +100,15 @@ public sealed class OmniModel : IDisposable
     {
         foreach ((string name, Tensor parameter) in Store.Parameters)
         {
-            parameter.requires_grad = name.StartsWith(VisionStage.WeightPrefix, StringComparison.Ordinal)
-                ? visionFromLayer is { } first && IsVisionTrainable(name[VisionStage.WeightPrefix.Length..], first)
-                : name.StartsWith(ProjectorPrefix, StringComparison.Ordinal) ? projector : language;
+            parameter.requires_grad = IsTrainable(name, language, projector, visionFromLayer);
         }
     }
+
+    /// <summary>Whether a tensor of that name learns, see <see cref="SetTrainable"/>.</summary>
+    public static bool IsTrainable(string name, bool language, bool projector, int? visionFromLayer) =>
+        name.StartsWith(VisionStage.WeightPrefix, StringComparison.Ordinal)
+            ? visionFromLayer is { } first && IsVisionTrainable(name[VisionStage.WeightPrefix.Length..], first)
+            : name.StartsWith(ProjectorPrefix, StringComparison.Ordinal) ? projector : language;
 
     /// <inheritdoc/>
     public void Dispose()
@@ -113,10 +118,14 @@ public sealed class OmniModel : IDisposable
         Language.Dispose();
     }
 
+    /// <summary>Blocks from the first one on and what merges patches; from block 0 on the whole encoder.</summary>
     private static bool IsVisionTrainable(string name, int firstLayer) =>
-        name.StartsWith("merger.", StringComparison.Ordinal)
-        || (name.Split('.') is ["blocks", string index, ..] && int.Parse(index, System.Globalization.CultureInfo.InvariantCulture) >= firstLayer)
-        || (firstLayer == 0 && name.StartsWith("patch_embed.", StringComparison.Ordinal));
+        firstLayer == 0
+        || name.StartsWith("merger.", StringComparison.Ordinal)
+        || (name.Split('.') is ["blocks", string block, ..] && Number(block) >= firstLayer)
+        || (name.Split('.') is ["encoder", "layers", string layer, ..] && Number(layer) >= firstLayer);
+
+    private static int Number(string text) => int.Parse(text, System.Globalization.CultureInfo.InvariantCulture);
 
     private static bool StartsWithAny(string name, ReadOnlySpan<string> prefixes)
     {

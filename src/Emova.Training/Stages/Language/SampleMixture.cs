@@ -30,20 +30,24 @@ public sealed class SampleMixture(
     /// <summary>Samples of one length would otherwise always meet the same others.</summary>
     private const double LengthNoise = 4;
 
+    private readonly Lock _lock = new();
     private long _group = -1;
     private List<TrainingSample>[] _batches = [];
 
-    /// <summary>The samples of a step. Not safe for several threads at once.</summary>
+    /// <summary>The samples of a step.</summary>
     public IReadOnlyList<TrainingSample> Batch(long step)
     {
-        (long group, long index) = Math.DivRem(step, GroupSteps);
-        if (group != _group)
+        lock (_lock)
         {
-            _batches = Draw(group);
-            _group = group;
-        }
+            (long group, long index) = Math.DivRem(step, GroupSteps);
+            if (group != _group)
+            {
+                _batches = Draw(group);
+                _group = group;
+            }
 
-        return _batches[index];
+            return _batches[index];
+        }
     }
 
     /// <summary>Share of every task at a step, adding up to 1.</summary>

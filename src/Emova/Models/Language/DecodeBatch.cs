@@ -113,6 +113,34 @@ public sealed class DecodeBatch
             entry.Cache.Advance(entry.Rows);
     }
 
+    /// <summary>Whether any of the conversations has an adapter.</summary>
+    internal bool HasAdapters
+    {
+        get
+        {
+            foreach (BatchEntry entry in Entries)
+            {
+                if (entry.Cache.Adapter is not null)
+                    return true;
+            }
+
+            return false;
+        }
+    }
+
+    /// <summary>Multiplies the rows of all entries by a weight; where a conversation has an adapter, as that changes it.</summary>
+    /// <param name="weight">The weight.</param>
+    /// <param name="x">Inputs; row r starts at r * <paramref name="xStride"/>.</param>
+    /// <param name="xStride">Distance of two rows.</param>
+    /// <param name="y">Outputs; row r starts at r * <paramref name="yStride"/>.</param>
+    /// <param name="yStride">Distance of two rows.</param>
+    internal void Multiply(LinearWeight weight, ReadOnlySpan<float> x, int xStride, Span<float> y, int yStride)
+    {
+        weight.Multiply(x, Rows, xStride, y, yStride);
+        foreach (BatchEntry entry in Entries)
+            entry.Cache.Adapter?.Apply(weight, x[(entry.FirstRow * xStride)..], entry.Rows, xStride, y[(entry.FirstRow * yStride)..], yStride);
+    }
+
     /// <summary>Lets an attention layer attend for every entry: single rows side by side, several rows each with all threads.</summary>
     internal void AttendEach<TAttention>(TAttention attention)
         where TAttention : class, IAttention

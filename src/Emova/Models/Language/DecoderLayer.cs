@@ -24,6 +24,9 @@ internal sealed class DecoderLayer(LanguageConfig config, WeightLoader weights, 
 
     public int Index => index;
 
+    /// <summary>The linear layers that adapters can change.</summary>
+    public IEnumerable<AdaptableLinear> Linears => new ISublayer[] { attention, feedForward }.OfType<IAdaptable>().SelectMany(part => part.Linears(index));
+
     /// <param name="x">(rows, D), the residual stream.</param>
     /// <param name="batch">What the rows are; their keys and values are stored in the caches.</param>
     public void Forward(Span<float> x, DecodeBatch batch)

@@ -18,13 +18,14 @@ public sealed class KvCache
     private readonly KeyValueStore[] stores;
     private DecodeBatch? alone;
 
-    internal KvCache(LanguageConfig config, int capacity, int firstPosition)
+    internal KvCache(LanguageConfig config, int capacity, int firstPosition, LoraAdapter? adapter = null)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(capacity, 1);
         ArgumentOutOfRangeException.ThrowIfNegative(firstPosition);
         Config = config;
         Capacity = capacity;
         FirstPosition = firstPosition;
+        Adapter = adapter;
         int layers = config.NumHiddenLayers;
         keys = new float[IsHalf ? 0 : layers][];
         values = new float[IsHalf ? 0 : layers][];
@@ -35,6 +36,9 @@ public sealed class KvCache
 
     /// <summary>Most positions.</summary>
     public int Capacity { get; }
+
+    /// <summary>How the model is changed for this conversation; null = not at all.</summary>
+    public LoraAdapter? Adapter { get; }
 
     /// <summary>Number of the first position held.</summary>
     public int FirstPosition { get; }

@@ -55,11 +55,17 @@ public sealed class LanguageModel
     /// <param name="capacity">Most positions, 1 to MaxPositionEmbeddings.</param>
     /// <param name="firstPosition">Number of the first position. Attention sees differences of positions only, so that another
     /// number changes results by rounding alone.</param>
-    public KvCache CreateCache(int capacity, int firstPosition = 0)
+    /// <param name="adapter">Changes the model for this conversation; loaded for this model.</param>
+    public KvCache CreateCache(int capacity, int firstPosition = 0, LoraAdapter? adapter = null)
     {
         ArgumentOutOfRangeException.ThrowIfGreaterThan(capacity, Config.MaxPositionEmbeddings);
-        return new KvCache(Config, capacity, firstPosition);
+        if (adapter is not null && adapter.Model != this)
+            throw new ArgumentException("the adapter was loaded for another model", nameof(adapter));
+        return new KvCache(Config, capacity, firstPosition, adapter);
     }
+
+    /// <summary>The linear layers that adapters can change.</summary>
+    internal IEnumerable<AdaptableLinear> Linears => layers.SelectMany(layer => layer.Linears);
 
     /// <summary>Turns per position of the pairs of a head, (RotaryDim / 2), scaled as configured.</summary>
     internal ReadOnlySpan<float> InverseFrequencies => inverseFrequencies;
