@@ -61,7 +61,9 @@ public sealed class Qwen2DecoderLayer : CheckpointModule
     /// <returns>(B, T, D)</returns>
     public Tensor Forward(Tensor x, Tensor cos, Tensor sin, Qwen2LayerCache? cache, Tensor? mask)
     {
+        // Only what the backward pass needs outlives the layer: half of the memory of a step.
+        using DisposeScope scope = NewDisposeScope();
         x = x.Plus(F.dropout(_attention.Forward(_inputNorm.Forward(x), cos, sin, cache, mask), _dropout, training && _dropout > 0));
-        return x.Plus(F.dropout(_mlp.Forward(_postAttentionNorm.Forward(x)), _dropout, training && _dropout > 0));
+        return x.Plus(F.dropout(_mlp.Forward(_postAttentionNorm.Forward(x)), _dropout, training && _dropout > 0)).MoveToOuterDisposeScope();
     }
 }

@@ -41,9 +41,10 @@ public sealed class VisionBlock : CheckpointModule
     /// <returns>(S, E)</returns>
     public Tensor Forward(Tensor x, (Tensor Cos, Tensor Sin) rotary, IReadOnlyList<int> lengths)
     {
+        using DisposeScope scope = NewDisposeScope();
         x = x.Plus(Drop(Attend(_norm1.forward(x), rotary, lengths)));
         Tensor inner = _fc1.Forward(_norm2.forward(x));
-        return x.Plus(Drop(_fc2.Forward(inner * sigmoid(inner.Times(1.702))))); // quick GELU
+        return x.Plus(Drop(_fc2.Forward(inner * sigmoid(inner.Times(1.702))))).MoveToOuterDisposeScope(); // quick GELU
     }
 
     private Tensor Drop(Tensor x) => F.dropout(x, _dropout, training && _dropout > 0);
