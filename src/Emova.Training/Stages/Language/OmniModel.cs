@@ -15,6 +15,7 @@ public sealed class OmniModel : IDisposable
     private const string LanguagePrefix = "model.";
     private const string EmbeddingName = "model.embed_tokens.weight";
     private const string HeadName = "lm_head.weight";
+    private const string NewlineName = "model.image_newline";
 
     public OmniModel(TinyModelConfig config, TwinOptions options)
     {
@@ -108,7 +109,7 @@ public sealed class OmniModel : IDisposable
     public static bool IsTrainable(string name, bool language, bool projector, int? visionFromLayer) =>
         name.StartsWith(VisionStage.WeightPrefix, StringComparison.Ordinal)
             ? visionFromLayer is { } first && IsVisionTrainable(name[VisionStage.WeightPrefix.Length..], first)
-            : name.StartsWith(ProjectorPrefix, StringComparison.Ordinal) ? projector : language;
+            : name.StartsWith(ProjectorPrefix, StringComparison.Ordinal) || name == NewlineName ? projector : language;
 
     /// <inheritdoc/>
     public void Dispose()
