@@ -16,6 +16,8 @@ switch (args)
         return BusyMachine.Run(args);
     case ["realtime", ..]:
         return RealtimeLoad.Run(args);
+    case ["soak", ..]:
+        return Soak.Run(args);
     case ["hog"]:
         return BusyMachine.Hog();
 }

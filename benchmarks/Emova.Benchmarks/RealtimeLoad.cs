@@ -1,8 +1,5 @@
 using System.Diagnostics;
-using System.Net.WebSockets;
-using System.Text;
 using System.Text.Json.Nodes;
-using Emova.Media;
 using Emova.Server;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.Extensions.Logging;
@@ -17,7 +14,7 @@ namespace Emova.Benchmarks;
 /// </summary>
 internal static class RealtimeLoad
 {
-    private const int Rate = 24_000, PieceMs = 20;
+    private const int Rate = RealtimeClient.Rate, PieceMs = 20;
 
     public static int Run(string[] args)
     {
@@ -28,7 +25,7 @@ internal static class RealtimeLoad
     private static async Task<int> RunAsync(CommandLine options)
     {
         int sessions = options.Number("--sessions", 8), turns = options.Number("--turns", 3), silence = options.Number("--silence", 200);
-        float[][] questions = [.. Directory.GetFiles(options.Text("--questions") ?? "samples", "*.wav").Order(StringComparer.Ordinal).Select(ReadQuestion)];
+        float[][] questions = [.. Directory.GetFiles(options.Text("--questions") ?? "samples", "*.wav").Order(StringComparer.Ordinal).Select(RealtimeClient.ReadQuestion)];
         WebApplication? server = null;
         if (options.Text("--url") is not { } url)
         {
@@ -56,9 +53,8 @@ internal static class RealtimeLoad
     /// <summary>One client: its turns one after the other.</summary>
     private static async Task<Turn[]> TalkAsync(Uri address, float[][] questions, int turns, int client, int silence)
     {
-        using ClientWebSocket socket = new();
-        await socket.ConnectAsync(address, CancellationToken.None);
-        await SendAsync(socket, $$$$$$"""{"type":"session.update","session":{"type":"realtime","audio":{"input":{"turn_detection":{"type":"server_vad","silence_duration_ms":{{{{{{silence}}}}}}}}}}}""");
+        using RealtimeClient socket = await RealtimeClient.ConnectAsync(address);
+        await socket.SendAsync($$$$$$"""{"type":"session.update","session":{"type":"realtime","audio":{"input":{"turn_detection":{"type":"server_vad","silence_duration_ms":{{{{{{silence}}}}}}}}}}}""");
         using CancellationTokenSource stop = new();
         Microphone microphone = new(socket, stop.Token);
         Task speaking = microphone.RunAsync();
@@ -72,19 +68,19 @@ internal static class RealtimeLoad
 
         await stop.CancelAsync();
         await speaking.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        await socket.CloseAsync(WebSocketCloseStatus.NormalClosure, null, CancellationToken.None);
+        await socket.CloseAsync();
         return [.. results];
     }
 
     /// <summary>Takes an answer and plays it: a gap is where the next piece comes after the end of what was there.</summary>
-    private static async Task<Turn> ListenAsync(ClientWebSocket socket, Microphone microphone)
+    private static async Task<Turn> ListenAsync(RealtimeClient socket, Microphone microphone)
     {
         long stopped = 0, first = 0;
         double played = 0, gapMs = 0;
         int gaps = 0;
         while (true)
         {
-            JsonObject happening = await ReceiveAsync(socket);
+            JsonObject happening = await socket.ReceiveAsync();
             switch ((string?)happening["type"])
             {
                 case "input_audio_buffer.speech_stopped":
@@ -117,35 +113,6 @@ internal static class RealtimeLoad
         }
     }
 
-    private static async Task<JsonObject> ReceiveAsync(ClientWebSocket socket)
-    {
-        using MemoryStream message = new();
-        byte[] buffer = new byte[1 << 14];
-        WebSocketReceiveResult part;
-        do
-        {
-            part = await socket.ReceiveAsync(buffer, CancellationToken.None);
-            if (part.MessageType == WebSocketMessageType.Close)
-                throw new InvalidOperationException($"the server closed the session: {part.CloseStatusDescription}");
-            message.Write(buffer, 0, part.Count);
-        }
-        while (!part.EndOfMessage);
-        return JsonNode.Parse(message.ToArray())!.AsObject();
-    }
-
-    private static Task SendAsync(ClientWebSocket socket, string json) =>
-        socket.SendAsync(Encoding.UTF8.GetBytes(json), WebSocketMessageType.Text, true, CancellationToken.None);
-
-    /// <summary>A question at 24 kHz without the silence at its ends.</summary>
-    private static float[] ReadQuestion(string path)
-    {
-        AudioClip clip = WavFile.Read(path);
-        float[] samples = clip.SampleRate == Rate ? clip.Samples : Resampler.Resample(clip.Samples, clip.SampleRate, Rate);
-        float limit = samples.Max(MathF.Abs) * 0.03f;
-        int from = Array.FindIndex(samples, sample => MathF.Abs(sample) > limit), to = Array.FindLastIndex(samples, sample => MathF.Abs(sample) > limit);
-        return samples[from..(to + 1)];
-    }
-
     private static string Quantiles(IEnumerable<double> milliseconds)
     {
         double[] sorted = [.. milliseconds.Order()];
@@ -157,7 +124,7 @@ internal static class RealtimeLoad
     private sealed record Turn(double AfterStopped, double AfterSpeech, double AudioMs, int Gaps, double GapMs);
 
     /// <summary>Sends 20 ms of sound every 20 ms: a question while there is one, silence otherwise.</summary>
-    private sealed class Microphone(ClientWebSocket socket, CancellationToken stop)
+    private sealed class Microphone(RealtimeClient socket, CancellationToken stop)
     {
         private const int Piece = Rate / 1000 * PieceMs;
 
@@ -175,11 +142,12 @@ internal static class RealtimeLoad
             int at = 0;
             for (int piece = 0; !stop.IsCancellationRequested; piece++)
             {
-                byte[] bytes = new byte[2 * Piece];
+                float[] sound = new float[Piece];
                 if (_question is { } question)
                 {
-                    for (int i = 0; i < Piece && at < question.Length; i++, at++)
-                        BitConverter.TryWriteBytes(bytes.AsSpan(2 * i), (short)(question[at] * 32767));
+                    int count = Math.Min(Piece, question.Length - at);
+                    question.AsSpan(at, count).CopyTo(sound);
+                    at += count;
                     if (at == question.Length)
                     {
                         (_question, at) = (null, 0);
@@ -187,7 +155,7 @@ internal static class RealtimeLoad
                     }
                 }
 
-                await SendAsync(socket, $$"""{"type":"input_audio_buffer.append","audio":"{{Convert.ToBase64String(bytes)}}"}""");
+                await socket.AppendAsync(sound, stop);
                 double ahead = ((piece + 1) * PieceMs) - Stopwatch.GetElapsedTime(start).TotalMilliseconds;
                 if (ahead > 0)
                     await Task.Delay(TimeSpan.FromMilliseconds(ahead), stop);

@@ -66,6 +66,7 @@ internal static class Application
             DemoCommand.Create(),
             ChatCommand.Create(),
             ServeCommand.Create(),
+            ProvenanceCommand.Create(),
             TranscribeCommand.Create(),
             SpeakCommand.Create(),
             DescribeCommand.Create(),

@@ -24,7 +24,7 @@ internal sealed class EmovaRealtimeSession : IRealtimeClientSession
     public EmovaRealtimeSession(IInferenceEngine engine, ServerOptions options, TimeProvider clock, ILogger logger)
     {
         _engine = engine;
-        _worker = new RealtimeWorker(engine, options, grammars: null, beta: false, clock, logger, (_, happening) => Report(happening));
+        _worker = new RealtimeWorker(engine, options, grammars: null, beta: false, clock, logger, caller: null, (_, happening) => Report(happening));
         _running = Task.Run(RunAsync);
     }
 

@@ -26,8 +26,6 @@ public static class ServerHost
     private const int WarmUpSide = 64;
     private const int WarmUpTokens = 100;
 
-    private static readonly TimeSpan WebSocketPing = TimeSpan.FromSeconds(20);
-
     /// <summary>Builds the server without starting it.</summary>
     /// <param name="settings">Values for keys of the configuration, such as <c>Emova:Port</c>; they win over file and environment.</param>
     /// <param name="configFile">An appsettings file that must exist; null for appsettings.json of the current folder, if there is one.</param>
@@ -56,6 +54,8 @@ public static class ServerHost
         builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = TimeSpan.FromSeconds(options.DrainSeconds));
         builder.Services.AddSingleton<ServerMetrics>();
         builder.Services.AddSingleton<PrometheusMetrics>();
+        if (options.Telemetry.OtlpEndpoint.Length > 0)
+            OtlpExport.Add(builder.Services, options.Telemetry);
         builder.Services.AddSingleton<IInferenceEngine, InferenceEngine>();
         builder.Services.AddSingleton<RealtimeSessions>();
         builder.Services.AddSingleton<RemoteMedia>();
@@ -89,11 +89,13 @@ public static class ServerHost
         WebApplication app = builder.Build();
         _ = app.Services.GetRequiredService<ApiKeys>();
         _ = app.Services.GetRequiredService<PrometheusMetrics>(); // It must be there before the first measurement.
+        _ = app.Services.GetRequiredService<RealtimeSessions>();
         _ = app.Services.GetRequiredService<IInferenceEngine>(); // A damaged model is found before the first connection.
         app.UseMiddleware<RequestLogMiddleware>();
         app.UseMiddleware<ErrorMiddleware>();
         // A client that vanished without closing does not answer pings; its session ends then.
-        app.UseWebSockets(new WebSocketOptions { KeepAliveInterval = WebSocketPing, KeepAliveTimeout = WebSocketPing });
+        TimeSpan ping = TimeSpan.FromSeconds(options.Realtime.PingSeconds);
+        app.UseWebSockets(new WebSocketOptions { KeepAliveInterval = ping, KeepAliveTimeout = ping });
         app.UseMiddleware<AccessMiddleware>();
         ModelEndpoints.Map(app);
         PageEndpoints.Map(app);

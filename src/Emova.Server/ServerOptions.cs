@@ -49,6 +49,9 @@ public sealed class ServerOptions
 
     /// <summary>Live sessions.</summary>
     public RealtimeOptions Realtime { get; set; } = new();
+
+    /// <summary>Where traces and measurements are sent to.</summary>
+    public TelemetryOptions Telemetry { get; set; } = new();
 }
 
 /// <summary>Settings of the inference engine.</summary>
@@ -71,6 +74,22 @@ public sealed class EngineOptions
 
     /// <summary>Most speech units of one answer, 1 to 100000; 1000 are 40 seconds and more.</summary>
     public int MaxUnits { get; set; } = 1000;
+
+    /// <summary>Whether generated speech carries a mark that <c>emova provenance</c> recognizes (<see cref="Emova.Media.ProvenanceMark"/>).</summary>
+    public bool MarkSpeech { get; set; }
+}
+
+/// <summary>Where traces and measurements are sent to, by OpenTelemetry's protocol.</summary>
+public sealed class TelemetryOptions
+{
+    /// <summary>Address of a collector, such as <c>http://127.0.0.1:4317</c>; empty for none.</summary>
+    public string OtlpEndpoint { get; set; } = "";
+
+    /// <summary><c>grpc</c> (port 4317 as a rule), or <c>http</c> for Protobuf over HTTP (4318), to which <c>/v1/traces</c> and <c>/v1/metrics</c> are added.</summary>
+    public string Protocol { get; set; } = "grpc";
+
+    /// <summary>Seconds between two reports of the measurements, 1 to 3600.</summary>
+    public int MetricsSeconds { get; set; } = 60;
 }
 
 /// <summary>Limits on what a caller may ask for.</summary>

@@ -34,6 +34,13 @@ internal static class ServerOptionsCheck
         Range("Realtime:SessionMinutes", options.Realtime.SessionMinutes, 1, 1440);
         Range("Realtime:MaxQueuedBytes", options.Realtime.MaxQueuedBytes, 1 << 16, 1 << 30);
         Range("Realtime:StallSeconds", options.Realtime.StallSeconds, 1, 3600);
+        Range("Realtime:PingSeconds", options.Realtime.PingSeconds, 1, 3600);
+        Range("Realtime:MaxSessionBytes", options.Realtime.MaxSessionBytes, 1 << 20, 1L << 36);
+        Range("Telemetry:MetricsSeconds", options.Telemetry.MetricsSeconds, 1, 3600);
+        if (options.Telemetry.Protocol is not ("grpc" or "http"))
+            errors.Add($"{Key("Telemetry:Protocol")} is '{options.Telemetry.Protocol}', allowed are grpc and http");
+        if (options.Telemetry.OtlpEndpoint.Length > 0 && !(Uri.TryCreate(options.Telemetry.OtlpEndpoint, UriKind.Absolute, out Uri? collector) && collector.Scheme is "http" or "https"))
+            errors.Add($"{Key("Telemetry:OtlpEndpoint")} is '{options.Telemetry.OtlpEndpoint}', allowed is an address such as http://127.0.0.1:4317");
         if (VoiceNames.Find(options.Realtime.Voice) is null)
             errors.Add($"{Key("Realtime:Voice")} is '{options.Realtime.Voice}', allowed are female, male and styles such as female-happy-high");
         foreach (string origin in options.AllowedOrigins)

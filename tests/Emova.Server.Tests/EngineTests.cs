@@ -1,3 +1,4 @@
+using Emova.Media;
 using Emova.Server.Engine;
 using Emova.Tests.Models;
 using Emova.Text;
@@ -120,6 +121,78 @@ public sealed class EngineTests(ServerFixture server) : IClassFixture<ServerFixt
         Assert.InRange(small.Engine.Info.ContextLength, 256, 2047);
         EmovaException error = Assert.Throws<EmovaException>(() => new ServerFixture(new() { ["Engine:MaxConversationBytes"] = "1000" }));
         Assert.Contains("Emova:Engine:MaxConversationBytes is 1000", error.Message, StringComparison.Ordinal);
+    }
+
+    /// <summary>A conversation of many turns in a context of 256 positions: the oldest go, the last question stays, and more go at once where asked for.</summary>
+    [Fact]
+    public async Task The_oldest_turns_are_left_out_when_a_conversation_is_too_long()
+    {
+        await using ServerFixture small = new(new() { ["Engine:ContextLength"] = "256" });
+        List<EngineMessage> messages = [];
+        for (int i = 0; i < 30; i++)
+        {
+            messages.Add(new EngineMessage(ConversationRole.User, "tell me about the cat and the dog"));
+            messages.Add(new EngineMessage(ConversationRole.Assistant, "the cat and the dog"));
+        }
+
+        messages.Add(new EngineMessage(ConversationRole.User, "and now"));
+        EngineRequest request = new() { Messages = messages, MaxTokens = 4 };
+        await Assert.ThrowsAsync<ContextLengthException>(() => RunAsync(small.Engine, request));
+        (int all, int total) = await StartAsync(new ContextTruncation(true));
+        Assert.InRange(all, 2, messages.Count - 1);
+        Assert.Equal(0, all % 2);
+        (int more, int less) = await StartAsync(new ContextTruncation(true, 0.5));
+        Assert.True(more > all && less < total);
+        Assert.Equal(messages.Count - 1, (await StartAsync(new ContextTruncation(true, 0))).LeftOut);
+        (int most, _) = await StartAsync(new ContextTruncation(true, 1, 60));
+        Assert.True(most > all);
+        EngineRequest endless = new() { Messages = [new EngineMessage(ConversationRole.User, string.Join(' ', Enumerable.Repeat("cat", 600)))], Truncation = new ContextTruncation(true) };
+        await Assert.ThrowsAsync<ContextLengthException>(() => RunAsync(small.Engine, endless));
+
+        async Task<(int LeftOut, int Total)> StartAsync(ContextTruncation truncation)
+        {
+            EngineEvent.Started started = (await RunAsync(small.Engine, request with { Truncation = truncation })).OfType<EngineEvent.Started>().Single();
+            return (started.LeftOut, started.Prompt.Total);
+        }
+    }
+
+    [Fact]
+    public async Task A_conversation_over_http_that_is_too_long_is_refused_by_its_code()
+    {
+        await using ServerFixture small = new(new() { ["Engine:ContextLength"] = "256" });
+        System.Text.Json.JsonElement error = await small.Client.RefusedAsync(Chat.Request(new System.Text.Json.Nodes.JsonObject { ["role"] = "user", ["content"] = string.Join(' ', Enumerable.Repeat("cat", 600)) }));
+        Assert.Equal(("context_length_exceeded", "messages"), (error.GetProperty("code").GetString(), error.GetProperty("param").GetString()));
+    }
+
+    [Fact]
+    public async Task Marked_speech_is_as_long_as_unmarked_speech_and_carries_the_mark()
+    {
+        await using ServerFixture marking = new(new() { ["Engine:MarkSpeech"] = "true", ["Engine:MaxUnits"] = "200" });
+        await using ServerFixture plain = new(new() { ["Engine:MaxUnits"] = "200" });
+        EngineRequest request = new() { Task = EngineTask.Speak, Messages = [new EngineMessage(ConversationRole.User, "the cat and the dog")], Speak = true };
+        AudioClip marked = await SoundAsync(marking.Engine.RunAsync(request)), unmarked = await SoundAsync(plain.Engine.RunAsync(request));
+        Assert.Equal(unmarked.Samples.Length, marked.Samples.Length);
+        Assert.NotEqual(unmarked.Samples, marked.Samples);
+        Assert.True(ProvenanceMark.Score(marked) > ProvenanceMark.Score(unmarked));
+        int[] units = [1, 9, 64, 585];
+        Assert.Equal(
+            (await SoundAsync(plain.Engine.VoiceAsync(units, new VoiceOptions()))).Samples.Length, (await SoundAsync(marking.Engine.VoiceAsync(units, new VoiceOptions()))).Samples.Length);
+
+        static async Task<AudioClip> SoundAsync(IAsyncEnumerable<EngineEvent> events)
+        {
+            List<float> samples = [];
+            int rate = 0;
+            await foreach (EngineEvent happening in events)
+            {
+                if (happening is EngineEvent.Audio audio)
+                {
+                    samples.AddRange(audio.Samples);
+                    rate = audio.SampleRate;
+                }
+            }
+
+            return new AudioClip([.. samples], rate);
+        }
     }
 
     [Fact]

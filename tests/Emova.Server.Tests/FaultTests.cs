@@ -62,10 +62,50 @@ public sealed class FaultTests(ServerFixture server) : IClassFixture<ServerFixtu
     }
 
     [Fact]
+    public async Task A_hundred_megabytes_in_pieces_are_not_read_to_their_end()
+    {
+        await using ServerFixture small = new(new() { ["Limits:MaxBodyBytes"] = "1048576" });
+        using TcpClient client = await ConnectAsync(small.Client.BaseAddress!);
+        Task<string> answer = ReadAsync(client);
+        await SendAsync(client, $"POST {Chat.Path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n");
+        byte[] chunk = [.. "100000\r\n"u8, .. Enumerable.Repeat((byte)' ', 1 << 20), .. "\r\n"u8];
+        int sent = 0;
+        try
+        {
+            for (; sent < 100 && !answer.IsCompleted; sent++)
+                await client.GetStream().WriteAsync(chunk);
+        }
+        catch (IOException)
+        {
+            // Hung up on.
+        }
+
+        Assert.StartsWith("HTTP/1.1 413 ", await answer, StringComparison.Ordinal);
+        Assert.InRange(sent, 1, 99);
+        await small.Client.OkAsync(Chat.Typed());
+    }
+
+    [Theory]
+    [InlineData("data:image/png;base64,@@@@", null, "messages[0].content[1].image_url.url")]
+    [InlineData("data:image/png;base64,iVBORw0KGg", null, "messages[0].content[1].image_url.url")]
+    [InlineData("data:image/png,plain", null, "messages[0].content[1].image_url.url")]
+    [InlineData(null, "UklGR-_", "messages[0].content[1].input_audio.data")]
+    [InlineData(null, "data:audio/wav;base64,????", "messages[0].content[1].input_audio.data")]
+    public async Task Wrong_base64_is_named(string? picture, string? sound, string param)
+    {
+        JsonObject part = picture is not null ? Chat.Picture() : Chat.Audio();
+        if (picture is not null)
+            part["image_url"]!["url"] = picture;
+        else
+            part["input_audio"]!["data"] = sound;
+        Assert.Equal(param, (await server.Client.RefusedAsync(Chat.Request(Chat.User(Chat.Text("a"), part)))).GetProperty("param").GetString());
+    }
+
+    [Fact]
     public async Task Pictures_that_would_unfold_to_gigabytes_are_refused()
     {
         long before = GC.GetTotalAllocatedBytes();
-        foreach (byte[] bomb in (byte[][])[Bitmap(60_000, 60_000), Png(60_000, 60_000), Png(int.MaxValue, int.MaxValue)])
+        foreach (byte[] bomb in (byte[][])[Bitmap(60_000, 60_000), Pictures.Png(60_000, 60_000), Pictures.Png(int.MaxValue, int.MaxValue), Pictures.Png(16_000, 1000, Pictures.Bomb), Pictures.JpegHeader(65_500, 65_500)])
         {
             string? param = (await server.Client.RefusedAsync(Chat.Request(Chat.User(Chat.Text("a"), Chat.Picture(bomb))))).GetProperty("param").GetString();
             Assert.Equal("messages[0].content[1].image_url.url", param);
@@ -143,16 +183,6 @@ public sealed class FaultTests(ServerFixture server) : IClassFixture<ServerFixtu
         byte[] file = Chat.Bitmap();
         BinaryPrimitives.WriteInt32LittleEndian(file.AsSpan(18), width);
         BinaryPrimitives.WriteInt32LittleEndian(file.AsSpan(22), height);
-        return file;
-    }
-
-    /// <summary>The header of a PNG file of the stated size, and no picture in it.</summary>
-    private static byte[] Png(int width, int height)
-    {
-        byte[] file = [0x89, .. "PNG\r\n"u8, 0x1A, 0x0A, 0, 0, 0, 13, .. "IHDR"u8, .. new byte[13], 0, 0, 0, 0, 0, 0, 0, 0, .. "IEND"u8, 0xAE, 0x42, 0x60, 0x82];
-        BinaryPrimitives.WriteInt32BigEndian(file.AsSpan(16), width);
-        BinaryPrimitives.WriteInt32BigEndian(file.AsSpan(20), height);
-        (file[24], file[25]) = (8, 2);
         return file;
     }
 

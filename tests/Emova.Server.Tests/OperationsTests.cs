@@ -2,6 +2,9 @@ using System.Net;
 using System.Text.Json;
 using System.Text.RegularExpressions;
 using Emova.Server.Operations;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Logging;
 using Xunit;
 
@@ -41,6 +44,36 @@ public sealed partial class OperationsTests
         await server.Client.OkAsync(Chat.Typed("""{"max_completion_tokens": 7}"""));
         // Other tests run beside this one: one of the traces is this test's.
         Assert.Contains(traces, trace => trace.OperationName == "emova.reply" && Equals(trace.GetTagItem("emova.tokens.text"), 7) && Equals(trace.GetTagItem("emova.tokens.audio"), 0));
+    }
+
+    /// <summary>A collector on this machine gets the trace of a reply and the measurements, by Protobuf over HTTP.</summary>
+    [Fact]
+    public async Task Traces_and_measurements_are_exported()
+    {
+        System.Collections.Concurrent.ConcurrentDictionary<string, string> received = [];
+        WebApplicationBuilder builder = WebApplication.CreateSlimBuilder();
+        builder.WebHost.UseUrls("http://127.0.0.1:0");
+        builder.Logging.ClearProviders();
+        await using WebApplication collector = builder.Build();
+        collector.MapPost("/v1/{kind}", (RequestDelegate)(async context =>
+        {
+            using StreamReader reader = new(context.Request.Body, System.Text.Encoding.Latin1);
+            string body = await reader.ReadToEndAsync();
+            received.AddOrUpdate((string)context.Request.RouteValues["kind"]!, body, (_, earlier) => earlier + body);
+        }));
+        await collector.StartAsync(TestContext.Current.CancellationToken);
+        await using (ServerFixture server = new(new() { ["Telemetry:OtlpEndpoint"] = collector.Urls.Single(), ["Telemetry:Protocol"] = "http", ["Telemetry:MetricsSeconds"] = "1" }))
+        {
+            await server.Client.OkAsync(Chat.Typed());
+            for (int i = 0; i < 600 && !(Has("traces", "emova.reply") && Has("metrics", "emova.tokens.text")); i++)
+                await Task.Delay(100, TestContext.Current.CancellationToken);
+        }
+
+        Assert.True(Has("traces", "emova.reply") && Has("traces", "emova.tokens.text") && Has("traces", "service.name"));
+        Assert.True(Has("metrics", "emova.tokens.text") && Has("metrics", "http.server.request.duration"));
+        Assert.DoesNotContain("what is the cat", string.Concat(received.Values), StringComparison.Ordinal);
+
+        bool Has(string kind, string text) => received.TryGetValue(kind, out string? body) && body.Contains(text, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -15,7 +15,11 @@ public abstract record EngineEvent
 
     /// <summary>The request left the queue and its prompt was read.</summary>
     /// <param name="Prompt">The tokens of the prompt.</param>
-    public sealed record Started(PromptUsage Prompt) : EngineEvent;
+    public sealed record Started(PromptUsage Prompt) : EngineEvent
+    {
+        /// <summary>How many of the oldest messages had to be left out.</summary>
+        public int LeftOut { get; init; }
+    }
 
     /// <summary>More of what was heard.</summary>
     /// <param name="Text">New characters.</param>

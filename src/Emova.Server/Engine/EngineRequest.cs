@@ -52,6 +52,22 @@ public sealed record EngineRequest
 
     /// <summary>Texts that end the answer before they appear in it.</summary>
     public IReadOnlyList<string> Stop { get; init; } = [];
+
+    /// <summary>What happens when the messages do not fit into the model's context.</summary>
+    public ContextTruncation Truncation { get; init; } = ContextTruncation.None;
+}
+
+/// <summary>What happens to a conversation that is longer than the context: the oldest turns are left out, or the request fails.</summary>
+/// <param name="IsAllowed">Whether turns may be left out.</param>
+/// <param name="Retain">
+/// Share of the room that is filled again once turns have to go, 0 to 1: below 1 more go at once than must, and the beginning of the
+/// conversation stays the same, and cached, for some turns.
+/// </param>
+/// <param name="MostTokens">Most tokens of the messages, the system text not counted; null for as many as there is room for.</param>
+public sealed record ContextTruncation(bool IsAllowed, double Retain = 1, int? MostTokens = null)
+{
+    /// <summary>A conversation that does not fit fails.</summary>
+    public static ContextTruncation None { get; } = new(false);
 }
 
 /// <summary>One message of a conversation.</summary>
@@ -90,6 +106,9 @@ public sealed class PictureInput(RgbImage image)
 
     /// <summary>What the language model sees of it; null until the engine has seen it.</summary>
     internal PromptImage? Features { get; private set; }
+
+    /// <summary>Bytes held for it: pixels, or the features that took their place.</summary>
+    internal long HeldBytes => Image is { } image ? 3L * image.Width * image.Height : Features?.Features.Length * (long)sizeof(float) ?? 0;
 
     internal void SetFeatures(PromptImage features) => (Features, Image) = (features, null);
 }

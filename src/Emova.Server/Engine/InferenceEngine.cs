@@ -3,6 +3,7 @@ using System.Diagnostics;
 using System.Runtime.CompilerServices;
 using System.Threading.Channels;
 using Emova.Generation;
+using Emova.Media;
 using Emova.Server.Operations;
 using Microsoft.Extensions.Logging;
 
@@ -87,9 +88,13 @@ internal sealed class InferenceEngine : IInferenceEngine, IDisposable
         Task work = Task.Run(() =>
         {
             Exception? failure = null;
+            ProvenanceMarker? mark = null;
             try
             {
-                _assistant.DecodeUnits(units, voice, clip => events.Writer.TryWrite(new EngineEvent.Audio(clip.Samples, clip.SampleRate)), stop.Token);
+                _assistant.DecodeUnits(units, voice, clip => events.Writer.TryWrite(new EngineEvent.Audio(
+                    _options.MarkSpeech ? (mark ??= new ProvenanceMarker(clip.SampleRate)).Push(clip.Samples) : clip.Samples, clip.SampleRate)), stop.Token);
+                if (mark?.Flush() is { Length: > 0 } rest)
+                    events.Writer.TryWrite(new EngineEvent.Audio(rest, mark.SampleRate));
             }
             catch (Exception error)
             {

@@ -12,8 +12,10 @@ internal sealed class MeteredEngine(IInferenceEngine engine, Caller caller) : II
 
     public async IAsyncEnumerable<EngineEvent> RunAsync(EngineRequest request, [EnumeratorCancellation] CancellationToken cancellationToken = default)
     {
+        if (request.Task == EngineTask.Answer)
+            caller.TakeAnswer();
         if (caller.TryTakeAudio(request.Messages[^1].Speech?.Duration ?? TimeSpan.Zero) is { Ticks: > 0 } wait)
-            throw new EngineBusyException($"Rate limit reached: this minute's seconds of audio are used up; try again in {Math.Ceiling(wait.TotalSeconds)} s.");
+            throw new RateLimitException($"Rate limit reached: this minute's seconds of audio are used up; try again in {Math.Ceiling(wait.TotalSeconds)} s.");
         await foreach (EngineEvent happening in engine.RunAsync(request, cancellationToken).ChargedTo(caller, cancellationToken).ConfigureAwait(false))
             yield return happening;
     }

@@ -30,6 +30,28 @@ internal static class PromptComposer
         return (ImagePlaceholder.Encode(template.Render(shown), assistant.Tokenizer), pictures);
     }
 
+    /// <summary>How many of the oldest messages, in whole turns, have to go to save a number of positions; the last message always stays.</summary>
+    /// <param name="assistant">The model.</param>
+    /// <param name="messages">The conversation; its recordings were heard and its pictures seen.</param>
+    /// <param name="surplus">Positions to save, at least as many as a message has where there are.</param>
+    public static int OldestTurns(Assistant assistant, IReadOnlyList<EngineMessage> messages, int surplus)
+    {
+        int saved = 0, count = 0;
+        while (saved < surplus && count < messages.Count - 1)
+        {
+            do
+                saved += Length(assistant, messages[count++]);
+            while (count < messages.Count - 1 && messages[count].Role != ConversationRole.User);
+        }
+
+        // What is left has to begin with the user.
+        return count == messages.Count || messages[count].Role == ConversationRole.User ? count : 0;
+    }
+
+    private static int Length(Assistant assistant, EngineMessage message) =>
+        assistant.Tokenizer.Encode(message.Text ?? "").Count + (message.Speech?.Units is { } units ? assistant.Tokenizer.Encode(units).Count : 0)
+        + (message.Picture?.Features?.RowsFor(assistant.Model.Language.Config.HiddenSize) ?? 0);
+
     /// <summary>How many ids of each kind a prompt has; a picture counts as many as it has rows.</summary>
     public static PromptUsage Count(Assistant assistant, List<int> ids, IEnumerable<PictureInput> pictures, int cached)
     {

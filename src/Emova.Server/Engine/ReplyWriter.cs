@@ -1,5 +1,6 @@
 using System.Text;
 using Emova.Generation;
+using Emova.Media;
 using Emova.Text;
 
 namespace Emova.Server.Engine;
@@ -16,6 +17,7 @@ internal sealed class ReplyWriter
     private readonly StopTexts _stopTexts;
     private readonly StringBuilder _shown = new();
     private TokenWriter? _writer;
+    private ProvenanceMarker? _mark;
     private PromptUsage? _usage;
     private int _textTokens;
     private int _unitTokens;
@@ -40,13 +42,6 @@ internal sealed class ReplyWriter
     /// <summary>Looks and listens, and lays out the prompt.</summary>
     public void Prepare(CancellationToken stop)
     {
-        (List<int> ids, List<PictureInput> pictures) = _builder.Time(ReplyBuilder.Part.Speech, () => PromptComposer.Compose(_assistant, _request, Hear));
-        foreach (PictureInput picture in pictures)
-        {
-            stop.ThrowIfCancellationRequested();
-            See(picture);
-        }
-
         bool spoken = _request is { Task: EngineTask.Answer, Grammar: null } && _request.Messages[^1].Speech is not null;
         ReplyKind kind = _request.Task == EngineTask.Speak ? ReplyKind.Units : spoken ? ReplyKind.Dialogue : ReplyKind.Text;
         ReplyGrammar grammar = _request.Grammar ?? (kind switch
@@ -55,11 +50,11 @@ internal sealed class ReplyWriter
             ReplyKind.Dialogue => _assistant.DialogueGrammar,
             _ => _assistant.TextGrammar,
         });
-        Prompt prompt = new(ids, [.. pictures.Select(picture => picture.Features!)], _assistant.Model.Language.Config.HiddenSize);
+        (Prompt prompt, List<int> ids, List<PictureInput> pictures, int leftOut) = Compose(grammar, stop);
         bool speakText = _request is { Task: EngineTask.Answer, Speak: true } && !spoken;
         Pending = new PendingReply(_builder, kind, onToken => Writer(prompt, grammar, onToken), speakText ? _ => Speak() : null, onWritten: null);
         _usage = PromptComposer.Count(_assistant, ids, pictures, _writer!.ReusedPositions);
-        _report(new EngineEvent.Started(_usage));
+        _report(new EngineEvent.Started(_usage) { LeftOut = leftOut });
     }
 
     /// <summary>The result of a complete reply.</summary>
@@ -67,10 +62,41 @@ internal sealed class ReplyWriter
     {
         Reply reply = Pending!.Finish();
         Show(_stopTexts.Flush());
+        if (_mark?.Flush() is { Length: > 0 } rest)
+            _report(new EngineEvent.Audio(rest, _mark.SampleRate));
         string text = _request.Task == EngineTask.Speak ? reply.Text : _shown.ToString();
         return new EngineResult(
             text, reply.Heard, reply.UserEmotion, reply.UserPitch, reply.Emotion, reply.Pitch, reply.Style, reply.Units, reply.Raw, _end,
             _usage!, _textTokens, reply.Units.Count, reply.Timings);
+    }
+
+    /// <summary>The prompt, without the oldest turns where they do not fit and may be left out.</summary>
+    private (Prompt Prompt, List<int> Ids, List<PictureInput> Pictures, int LeftOut) Compose(ReplyGrammar grammar, CancellationToken stop)
+    {
+        ContextTruncation truncation = _request.Truncation;
+        EngineRequest request = _request;
+        // Where turns may go, some room is made for the answer as well; otherwise a short answer is better than none.
+        int room = _capacity - (truncation.IsAllowed ? Math.Min(_request.MaxTokens ?? int.MaxValue, _capacity / 4) : 0) - grammar.TokensToFinish;
+        if (truncation.MostTokens is { } most)
+            room = Math.Min(room, most + _assistant.Tokenizer.Encode(request.System ?? _assistant.Template.SystemText).Count);
+        for (int limit = room, leftOut = 0; ; limit = (int)(truncation.Retain * room))
+        {
+            (List<int> ids, List<PictureInput> pictures) = _builder.Time(ReplyBuilder.Part.Speech, () => PromptComposer.Compose(_assistant, request, Hear));
+            foreach (PictureInput picture in pictures)
+            {
+                stop.ThrowIfCancellationRequested();
+                See(picture);
+            }
+
+            Prompt prompt = new(ids, [.. pictures.Select(picture => picture.Features!)], _assistant.Model.Language.Config.HiddenSize);
+            int turns = prompt.Length <= limit ? 0 : PromptComposer.OldestTurns(_assistant, request.Messages, prompt.Length - (int)(truncation.Retain * room));
+            if (prompt.Length <= room && turns == 0)
+                return (prompt, ids, pictures, leftOut);
+            if (turns == 0 || !truncation.IsAllowed)
+                throw new ContextLengthException($"the conversation is too long: it takes {prompt.Length} positions, and there is room for {room}");
+            leftOut += turns;
+            request = request with { Messages = [.. request.Messages.Skip(turns)] };
+        }
     }
 
     private void Take(int token, Action<int> onToken)
@@ -159,9 +185,12 @@ internal sealed class ReplyWriter
                 _report(new EngineEvent.Mood(mood.Emotion, mood.Pitch, mood.Style));
                 break;
             case ReplyEvent.AnswerAudio audio:
+                float[] samples = audio.Clip.Samples;
+                if (_options.MarkSpeech)
+                    samples = (_mark ??= new ProvenanceMarker(audio.Clip.SampleRate)).Push(samples);
                 SpokenUnit[] units = [.. _builder.UnitsFrom(_toldUnits).Select(unit => new SpokenUnit(unit.Unit, unit.End))];
                 _toldUnits += units.Length;
-                _report(new EngineEvent.Audio(audio.Clip.Samples, audio.Clip.SampleRate) { Units = units });
+                _report(new EngineEvent.Audio(samples, audio.Clip.SampleRate) { Units = units });
                 break;
         }
     }

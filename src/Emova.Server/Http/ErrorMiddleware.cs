@@ -40,6 +40,8 @@ internal sealed class ErrorMiddleware(RequestDelegate next, ILogger<ErrorMiddlew
         {
             case ApiException known:
                 return known;
+            case ContextLengthException tooLong:
+                return ApiException.Invalid("messages", tooLong.Message, ContextLengthException.Code);
             case EmovaException unusable:
                 return ApiException.Invalid(null, unusable.Message);
             case EngineBusyException busy:

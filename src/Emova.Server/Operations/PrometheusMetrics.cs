@@ -11,7 +11,8 @@ internal sealed class PrometheusMetrics : IDisposable
     // A label may take its values from requests (routes): beyond this many series an instrument counts no new ones.
     private const int MaxSeries = 500;
 
-    private static readonly string[] Meters = [ServerMetrics.Name, "Microsoft.AspNetCore.Hosting", "Microsoft.AspNetCore.Server.Kestrel"];
+    /// <summary>Whose measurements are shown.</summary>
+    public static readonly IReadOnlyList<string> Meters = [ServerMetrics.Name, "Microsoft.AspNetCore.Hosting", "Microsoft.AspNetCore.Server.Kestrel"];
     private static readonly double[] DefaultBounds = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 
     private readonly MeterListener _listener = new();

@@ -58,6 +58,9 @@ internal sealed class ServerMetrics : IDisposable
         _meter.CreateObservableGauge("emova.replies.running", () => load().Running, "{reply}", "Replies being made.");
     }
 
+    /// <summary>Reports the live sessions whenever they are asked for.</summary>
+    public void ObserveSessions(Func<int> count) => _meter.CreateObservableGauge("emova.realtime.sessions", count, "{session}", "Live sessions that are open.");
+
     public void Stepped(int sequences, TimeSpan time)
     {
         _stepTime.Record(time.TotalSeconds);

@@ -30,8 +30,34 @@ internal sealed class ConversationItems(RealtimeLimits limits)
         };
         if (index == 0 && after is not (null or "root"))
             throw new RealtimeException("item_create_invalid_previous_item_id", $"Error adding item: the previous item with id '{after}' does not exist.", "previous_item_id");
+        MakeRoom(entry.HeldBytes);
         _entries.Insert(index, entry);
         return index == 0 ? null : _entries[index - 1].Id;
+    }
+
+    /// <summary>Appends an item of the server's own, which no limit keeps out: the answer it belongs to has begun.</summary>
+    /// <returns>The item before it, or null.</returns>
+    public string? Append(ConversationEntry entry)
+    {
+        _entries.Add(entry);
+        return _entries.Count == 1 ? null : _entries[^2].Id;
+    }
+
+    /// <summary>Whether another answer has a place.</summary>
+    public bool IsFull => _entries.Count >= limits.Items;
+
+    private void MakeRoom(long needed)
+    {
+        long held = needed + _entries.Sum(entry => entry.HeldBytes);
+        foreach (ConversationEntry oldest in _entries)
+        {
+            if (held <= limits.HeldBytes)
+                return;
+            held -= oldest.ForgetSound();
+        }
+
+        if (held > limits.HeldBytes)
+            throw RealtimeException.Invalid("item", $"A conversation holds at most {limits.HeldBytes} bytes of text, sound and pictures; this item would make it {held}. Delete some items first.");
     }
 
     public string? PreviousOf(ConversationEntry entry)

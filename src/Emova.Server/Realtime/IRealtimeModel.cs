@@ -1,4 +1,5 @@
 using Emova.Server.Engine;
+using Emova.Server.Security;
 using Emova.Text;
 using ChatTool = Emova.Server.Wire.ChatTool;
 
@@ -19,6 +20,9 @@ internal interface IRealtimeModel
     /// <summary>The form of an answer that may call functions; null when this model cannot.</summary>
     /// <exception cref="EmovaException">The parameters of a function are described in a way that no grammar can be made of.</exception>
     ReplyGrammar? FindCallGrammar(IReadOnlyList<ChatTool> tools, bool allowText);
+
+    /// <summary>What the caller may still use; empty without limits.</summary>
+    IReadOnlyList<RateLimit> RateLimits => [];
 
     /// <summary>The voice options of a voice name, or null when there is no such voice.</summary>
     VoiceOptions? FindVoice(string name);

@@ -14,11 +14,15 @@ internal static class PromptItems
     /// <param name="voice">The options of its voice.</param>
     /// <param name="canSpeak">Whether the model has a voice.</param>
     /// <param name="heard">The entry whose speech the reply will begin with a transcript of; null when the turn is typed.</param>
+    /// <param name="sources">The entries behind each message.</param>
     /// <exception cref="RealtimeException">There is nothing to answer.</exception>
     public static EngineRequest Compose(
-        IReadOnlyList<ConversationEntry> entries, ResponseSettings settings, VoiceOptions voice, bool canSpeak, out ConversationEntry? heard)
+        IReadOnlyList<ConversationEntry> entries, ResponseSettings settings, VoiceOptions voice, bool canSpeak, out ConversationEntry? heard,
+        out IReadOnlyList<IReadOnlyList<ConversationEntry>> sources)
     {
         List<EngineMessage> messages = [];
+        List<List<ConversationEntry>> behind = [];
+        sources = behind;
         List<string> system = settings.Instructions.Length > 0 ? [settings.Instructions] : [];
         heard = null;
         // A new picture begins anew, as it does in a conversation without a server: what was said about another one would only confuse.
@@ -30,6 +34,10 @@ internal static class PromptItems
                 system.Add(TextOf(instructions));
             else if (i >= start)
                 Add(messages, entry, ref heard);
+            while (behind.Count < messages.Count)
+                behind.Add([]);
+            if (i >= start && behind.Count > 0 && entry.Item is not MessageItem { Role: "system" })
+                behind[^1].Add(entry);
         }
 
         if (messages.Count == 0 || messages[^1].Role != ConversationRole.User)
@@ -49,6 +57,7 @@ internal static class PromptItems
             Speak = settings.Spoken && canSpeak,
             Voice = settings.Output.Apply(voice),
             MaxTokens = settings.MaxOutputTokens.Value,
+            Truncation = settings.Truncation,
         };
     }
 

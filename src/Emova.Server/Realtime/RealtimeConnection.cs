@@ -7,6 +7,7 @@ using System.Threading.Channels;
 using Emova.Server.Chat;
 using Emova.Server.Engine;
 using Emova.Server.Realtime.Wire;
+using Emova.Server.Security;
 using Microsoft.Extensions.Logging;
 
 namespace Emova.Server.Realtime;
@@ -27,10 +28,10 @@ internal sealed class RealtimeConnection : IDisposable
     private readonly SemaphoreSlim _sent = new(0);
     private long _queuedBytes;
 
-    public RealtimeConnection(WebSocket socket, IInferenceEngine engine, ServerOptions options, GrammarCache grammars, bool beta, TimeProvider clock, ILogger logger)
+    public RealtimeConnection(WebSocket socket, IInferenceEngine engine, ServerOptions options, GrammarCache grammars, bool beta, TimeProvider clock, ILogger logger, Caller caller)
     {
         (_socket, _options, _logger) = (socket, options.Realtime, logger);
-        _worker = new RealtimeWorker(engine, options, grammars, beta, clock, logger, Write);
+        _worker = new RealtimeWorker(engine, options, grammars, beta, clock, logger, caller, Write);
     }
 
     /// <summary>Serves the client until it leaves, the session expires, or the server stops.</summary>

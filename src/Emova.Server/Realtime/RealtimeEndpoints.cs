@@ -1,6 +1,7 @@
 using Emova.Server.Chat;
 using Emova.Server.Engine;
 using Emova.Server.Http;
+using Emova.Server.Operations;
 using Emova.Server.Security;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
@@ -36,15 +37,23 @@ internal static class RealtimeEndpoints
         using System.Net.WebSockets.WebSocket socket = await context.WebSockets
             .AcceptWebSocketAsync(protocols.Contains(Protocol) ? Protocol : null).ConfigureAwait(false);
         using RealtimeConnection connection = new(
-            socket, new MeteredEngine(engine, Caller.Of(context)), options, services.GetRequiredService<GrammarCache>(), beta, services.GetRequiredService<TimeProvider>(), services.GetRequiredService<ILogger<RealtimeConnection>>());
+            socket, new MeteredEngine(engine, Caller.Of(context)), options, services.GetRequiredService<GrammarCache>(), beta, services.GetRequiredService<TimeProvider>(), services.GetRequiredService<ILogger<RealtimeConnection>>(),
+            Caller.Of(context));
         await connection.RunAsync(context.RequestAborted, services.GetRequiredService<IHostApplicationLifetime>().ApplicationStopping).ConfigureAwait(false);
     }
 }
 
 /// <summary>Counts the live sessions.</summary>
-internal sealed class RealtimeSessions(ServerOptions options)
+internal sealed class RealtimeSessions
 {
+    private readonly ServerOptions _options;
     private int _count;
+
+    public RealtimeSessions(ServerOptions options, ServerMetrics metrics)
+    {
+        _options = options;
+        metrics.ObserveSessions(() => Count);
+    }
 
     /// <summary>Sessions that are open.</summary>
     public int Count => Volatile.Read(ref _count);
@@ -52,7 +61,7 @@ internal sealed class RealtimeSessions(ServerOptions options)
     /// <summary>A place, to be disposed at the end; null when all are taken.</summary>
     public IDisposable? TryEnter()
     {
-        if (Interlocked.Increment(ref _count) <= options.Realtime.MaxSessions)
+        if (Interlocked.Increment(ref _count) <= _options.Realtime.MaxSessions)
             return new Place(this);
         Interlocked.Decrement(ref _count);
         return null;

@@ -24,6 +24,9 @@ internal sealed record RealtimeLimits
     /// <summary>Most width x height of a picture.</summary>
     public long ImagePixels { get; init; } = 16_000_000;
 
+    /// <summary>Most bytes of text, sound and pictures that the items of a conversation hold.</summary>
+    public long HeldBytes { get; init; } = 64 << 20;
+
     /// <summary>Responses outside of the conversation that may run at the same time.</summary>
     public int ParallelResponses { get; init; } = 4;
 }

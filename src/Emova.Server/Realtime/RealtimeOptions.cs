@@ -17,4 +17,13 @@ public sealed class RealtimeOptions
 
     /// <summary>Seconds a client may read nothing while bytes wait for it, 1 to 3600; then it is disconnected.</summary>
     public int StallSeconds { get; set; } = 30;
+
+    /// <summary>Seconds between two pings, 1 to 3600; a client that leaves one unanswered as long is disconnected.</summary>
+    public int PingSeconds { get; set; } = 20;
+
+    /// <summary>
+    /// Bytes of text, sound and pictures that one conversation may hold, 1 MiB to 64 GiB. Sound that was heard is kept for
+    /// <c>conversation.item.retrieve</c> only and makes room for what is new; then items are refused.
+    /// </summary>
+    public long MaxSessionBytes { get; set; } = 64 << 20;
 }

@@ -4,6 +4,7 @@ using Emova.Models.Speech;
 using Emova.Server.Chat;
 using Emova.Server.Engine;
 using Emova.Server.Realtime.Wire;
+using Emova.Server.Security;
 
 namespace Emova.Server.Realtime;
 
@@ -68,12 +69,18 @@ internal sealed class RealtimeResponse
     /// <summary>Whether any audio was sent.</summary>
     public bool HasAudio { get; private set; }
 
+    /// <summary>The items behind each message of the prompt, oldest first.</summary>
+    public IReadOnlyList<IReadOnlyList<ConversationEntry>> Sources { get; init; } = [];
+
     private SpokenReply Reply { get; set; } = new();
 
-    public void Begin()
+    /// <param name="limits">What the caller may still use, this response not counted.</param>
+    public void Begin(IReadOnlyList<RateLimit> limits)
     {
         Reply = new SpokenReply { Speed = _settings.Output.Speed };
         _send(new ResponseCreated(Snapshot("in_progress", null, null)));
+        if (limits.Count > 0)
+            _send(new RateLimitsUpdated([.. limits.Select(limit => new RateLimitObject(limit.Name, limit.Limit, Math.Max(0, limit.Remaining - 1), Math.Round(limit.Reset.TotalSeconds, 3)))]));
         // With tools it may be a call that comes; without, clients want to know of the message as early as possible.
         if (_reader is null)
             OpenMessage();
@@ -89,6 +96,8 @@ internal sealed class RealtimeResponse
         {
             case EngineEvent.Started started:
                 _usage = new RealtimeUsage(started.Prompt.Text, started.Prompt.Audio, started.Prompt.Image, started.Prompt.Cached, 0, 0);
+                foreach (ConversationEntry entry in Sources.Take(started.LeftOut).SelectMany(entries => entries))
+                    entry.IsForgotten = true;
                 break;
             case EngineEvent.Heard heard:
                 Reply.AddHeard(heard.Text);
@@ -161,7 +170,7 @@ internal sealed class RealtimeResponse
         FunctionCallItem item = new() { Id = _ids.Next("item"), Status = "in_progress", CallId = _ids.Next("call"), Name = name };
         ConversationEntry entry = new(item);
         _calls.Add(entry);
-        string? previous = _conversation?.Insert(entry, null);
+        string? previous = _conversation?.Append(entry);
         _send(new OutputItemAdded(Id, _calls.Count - 1, item));
         if (_conversation is not null)
             _send(new ItemAdded(previous, item));
@@ -197,7 +206,7 @@ internal sealed class RealtimeResponse
         _message = new ConversationEntry(new MessageItem { Id = _ids.Next("item"), Role = "assistant", Status = "in_progress" });
         if (_settings.Spoken)
             _message.Spoken = Reply;
-        string? previous = _conversation?.Insert(_message, null);
+        string? previous = _conversation?.Append(_message);
         _send(new OutputItemAdded(Id, 0, _message.Item));
         if (_conversation is not null)
             _send(new ItemAdded(previous, _message.Item));

@@ -5,6 +5,7 @@ using Emova.Media;
 using Emova.Server.Chat;
 using Emova.Server.Engine;
 using Emova.Server.Realtime.Wire;
+using Emova.Server.Security;
 using Emova.Text;
 using ChatTool = Emova.Server.Wire.ChatTool;
 
@@ -342,7 +343,7 @@ internal sealed class RealtimeSession
 
         try
         {
-            Respond(_sessions.Read(_session, null), _conversation.Entries);
+            Respond(_sessions.Read(_session, null), Remembered());
         }
         catch (RealtimeException wrong)
         {
@@ -438,8 +439,11 @@ internal sealed class RealtimeSession
             throw RealtimeException.Invalid("response.conversation", $"At most {_limits.ParallelResponses} responses may run outside of the conversation at the same time.");
         if (_voiceUsed && settings.InConversation && settings.Spoken && settings.Output.Voice != _session.Audio.Output.Voice)
             throw new RealtimeException("cannot_update_voice", "Cannot update a conversation's voice if assistant audio is present.", "response.audio.output.voice");
-        Respond(settings, given is { } own && own.List("input", _limits.Items) is { } input ? ReadInput(input) : _conversation.Entries);
+        Respond(settings, given is { } own && own.List("input", _limits.Items) is { } input ? ReadInput(input) : Remembered());
     }
+
+    /// <summary>The conversation without the turns that the model's context has no room for any more.</summary>
+    private List<ConversationEntry> Remembered() => [.. _conversation.Entries.Where(entry => !entry.IsForgotten)];
 
     private List<ConversationEntry> ReadInput(JsonElement[] input)
     {
@@ -457,7 +461,10 @@ internal sealed class RealtimeSession
 
     private void Respond(ResponseSettings settings, IReadOnlyList<ConversationEntry> context)
     {
-        EngineRequest request = PromptItems.Compose(context, settings, _model.FindVoice(settings.Output.Voice)!, _info.CanSpeak, out ConversationEntry? heard);
+        if (settings.InConversation && _conversation.IsFull)
+            throw RealtimeException.Invalid("response", $"A conversation has at most {_limits.Items} items; delete some first.");
+        EngineRequest request = PromptItems.Compose(
+            context, settings, _model.FindVoice(settings.Output.Voice)!, _info.CanSpeak, out ConversationEntry? heard, out IReadOnlyList<IReadOnlyList<ConversationEntry>> sources);
         request = AllowCalls(request, settings);
         if (settings.Temperature is { } temperature)
             request = request with { Sampling = new SamplingOptions { Temperature = (float)temperature, SpeechTemperature = 0 } };
@@ -469,11 +476,11 @@ internal sealed class RealtimeSession
             heard = null;
         }
 
-        RealtimeResponse response = new(settings, request.Voice, settings.InConversation ? _conversation : null, _conversationId, heard, _ids, Send);
+        RealtimeResponse response = new(settings, request.Voice, settings.InConversation ? _conversation : null, _conversationId, heard, _ids, Send) { Sources = sources };
         _responses.Add(response.Job, response);
         if (settings.InConversation)
             _active = response;
-        response.Begin();
+        response.Begin(_model.RateLimits);
         // The reply begins with the transcript: one of its own would only be made twice.
         if (heard?.TranscriptionJob is { } job)
         {
@@ -604,7 +611,7 @@ internal sealed class RealtimeSession
         entry.TranscriptShown = true;
         if (transcript.Shown && transcript.Held is { } rest)
             Send(new TranscriptionDelta(entry.Id, 0, rest));
-        Send(new TranscriptionCompleted(entry.Id, 0, text, new DurationUsage((int)Math.Ceiling(entry.Audio!.Duration.TotalSeconds))));
+        Send(new TranscriptionCompleted(entry.Id, 0, text, new DurationUsage((int)Math.Ceiling(entry.SpokenTime.TotalSeconds))));
     }
 
     private void StopJudging()
@@ -621,7 +628,9 @@ internal sealed class RealtimeSession
 
     private static StatusError Describe(Exception? failure) => failure switch
     {
+        ContextLengthException tooLong => new StatusError("invalid_request_error", ContextLengthException.Code, tooLong.Message),
         EmovaException unusable => new StatusError("invalid_request_error", "invalid_value", unusable.Message),
+        RateLimitException limit => new StatusError("requests", RateLimitException.Code, limit.Message),
         EngineBusyException busy => new StatusError("server_error", "overloaded", busy.Message),
         _ => new StatusError("server_error", "internal_error", "The server had an error while processing the request."),
     };

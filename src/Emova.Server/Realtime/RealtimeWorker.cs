@@ -3,6 +3,7 @@ using System.Threading.Channels;
 using Emova.Server.Chat;
 using Emova.Server.Engine;
 using Emova.Server.Realtime.Wire;
+using Emova.Server.Security;
 using Emova.Text;
 using Microsoft.Extensions.Logging;
 using ChatTool = Emova.Server.Wire.ChatTool;
@@ -36,11 +37,15 @@ internal sealed class RealtimeWorker : IRealtimeModel
 
     private const int InboxLength = 64;
 
+    // Of larger events only one waits at a time: a full inbox of them would be a gigabyte.
+    private const int LargeEvent = 1 << 18;
+
     private readonly IInferenceEngine _engine;
     private readonly RealtimeOptions _options;
     private readonly GrammarCache? _grammars;
     private readonly TimeProvider _clock;
     private readonly ILogger _logger;
+    private readonly Caller? _caller;
     private readonly RealtimeSession _session;
     private readonly Channel<Input> _inbox = Channel.CreateBounded<Input>(new BoundedChannelOptions(InboxLength) { SingleReader = true });
     private readonly Dictionary<string, CancellationTokenSource> _jobs = new(StringComparer.Ordinal);
@@ -54,21 +59,29 @@ internal sealed class RealtimeWorker : IRealtimeModel
     /// <param name="beta">Whether the client asked for the beta dialect.</param>
     /// <param name="clock">Tells when the session expires.</param>
     /// <param name="logger">Takes failures of the engine.</param>
+    /// <param name="caller">Whose limits are told; null for nobody's.</param>
     /// <param name="write">Where server events go, called by the loop: the event, and its translation in the beta dialect.</param>
     public RealtimeWorker(
-        IInferenceEngine engine, ServerOptions options, GrammarCache? grammars, bool beta, TimeProvider clock, ILogger logger, Action<JsonObject?, ServerEvent> write)
+        IInferenceEngine engine, ServerOptions options, GrammarCache? grammars, bool beta, TimeProvider clock, ILogger logger, Caller? caller,
+        Action<JsonObject?, ServerEvent> write)
     {
-        (_engine, _options, _grammars, _clock, _logger) = (engine, options.Realtime, grammars, clock, logger);
+        (_engine, _options, _grammars, _clock, _logger, _caller) = (engine, options.Realtime, grammars, clock, logger, caller);
         _expires = clock.GetUtcNow() + TimeSpan.FromMinutes(_options.SessionMinutes);
         _session = new RealtimeSession(this, engine.Info, new RealtimeSessionOptions
         {
             ModelName = engine.Info.ModelName, Voice = _options.Voice, ExpiresAt = _expires.ToUnixTimeSeconds(), Beta = beta,
-            Limits = new RealtimeLimits { Turn = TimeSpan.FromSeconds(options.Limits.MaxAudioSeconds), ImagePixels = options.Limits.MaxImagePixels },
+            Limits = new RealtimeLimits { Turn = TimeSpan.FromSeconds(options.Limits.MaxAudioSeconds), ImagePixels = options.Limits.MaxImagePixels, HeldBytes = _options.MaxSessionBytes },
         }, write);
     }
 
     /// <summary>Hands in an event of the client; waits while too many wait already.</summary>
-    public ValueTask ReceiveAsync(ReadOnlyMemory<byte> utf8, CancellationToken cancellationToken) => PostAsync(new Input.Frame(utf8), cancellationToken);
+    public async ValueTask ReceiveAsync(ReadOnlyMemory<byte> utf8, CancellationToken cancellationToken)
+    {
+        TaskCompletionSource? taken = utf8.Length > LargeEvent ? new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously) : null;
+        await PostAsync(new Input.Frame(utf8, taken), cancellationToken).ConfigureAwait(false);
+        if (taken is not null)
+            await taken.Task.WaitAsync(cancellationToken).ConfigureAwait(false);
+    }
 
     /// <summary>Tells that the client sent something that is no text.</summary>
     public ValueTask ReceiveOtherAsync(CancellationToken cancellationToken) => PostAsync(new Input.NotText(), cancellationToken);
@@ -118,6 +131,8 @@ internal sealed class RealtimeWorker : IRealtimeModel
             }
 
             await Task.WhenAll(_running).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            while (_inbox.Reader.TryRead(out Input? left))
+                (left as Input.Frame)?.Taken?.TrySetCanceled(CancellationToken.None);
         }
     }
 
@@ -137,6 +152,8 @@ internal sealed class RealtimeWorker : IRealtimeModel
         stop.Dispose();
     }
 
+    IReadOnlyList<RateLimit> IRealtimeModel.RateLimits => _caller?.Limits() ?? [];
+
     ReplyGrammar? IRealtimeModel.FindCallGrammar(IReadOnlyList<ChatTool> tools, bool allowText) => _grammars?.Calls(tools, allowText, allowSeveral: true);
 
     VoiceOptions? IRealtimeModel.FindVoice(string name) => VoiceNames.Find(name);
@@ -149,6 +166,7 @@ internal sealed class RealtimeWorker : IRealtimeModel
         {
             case Input.Frame frame:
                 _session.Receive(frame.Utf8);
+                frame.Taken?.SetResult();
                 return null;
             case Input.NotText:
                 _session.Complain("invalid_event", "Events are text frames.");
@@ -192,7 +210,7 @@ internal sealed class RealtimeWorker : IRealtimeModel
         catch (Exception error)
         {
             failure = error;
-            if (error is not (EmovaException or EngineBusyException))
+            if (error is not (EmovaException or EngineBusyException or RateLimitException))
                 ServerLog.ReplyFailed(_logger, error);
         }
 
@@ -209,7 +227,7 @@ internal sealed class RealtimeWorker : IRealtimeModel
     /// <summary>What the session's loop works on.</summary>
     private abstract record Input
     {
-        public sealed record Frame(ReadOnlyMemory<byte> Utf8) : Input;
+        public sealed record Frame(ReadOnlyMemory<byte> Utf8, TaskCompletionSource? Taken) : Input;
 
         public sealed record NotText : Input;
 

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Emova.Models.Speech;
+using Emova.Server.Engine;
 using Emova.Server.Realtime.Wire;
 using ChatFunction = Emova.Server.Wire.ChatFunction;
 using ChatTool = Emova.Server.Wire.ChatTool;
@@ -56,7 +57,7 @@ internal sealed class SessionReader(IRealtimeModel model, RealtimeLimits limits)
         {
             Instructions = session.Instructions, Tools = session.Tools, ToolChoice = session.ToolChoice, Modalities = session.OutputModalities,
             MaxOutputTokens = session.MaxOutputTokens, Output = session.Audio.Output, Temperature = session.Temperature,
-            Trace = session.Emova?.Trace ?? false,
+            Trace = session.Emova?.Trace ?? false, Truncation = Truncation(session.Truncation),
         };
         if (response is not { } given)
             return settings;
@@ -123,7 +124,22 @@ internal sealed class SessionReader(IRealtimeModel model, RealtimeLimits limits)
             return null;
         if (value.ValueKind == JsonValueKind.String)
             return fields.OneOf("truncation", "auto", "disabled") is null ? null : value.Clone();
-        throw RealtimeException.Unsupported("session.truncation", "Supported truncations are 'auto' and 'disabled'.");
+        Fields truncation = fields.Object("truncation");
+        _ = truncation.OneOf("type", "retention_ratio") ?? throw RealtimeException.Missing(truncation.PathOf("type"));
+        _ = truncation.Number("retention_ratio", 0, 1) ?? throw RealtimeException.Missing(truncation.PathOf("retention_ratio"));
+        if (truncation.HasObject("token_limits", out Fields limits))
+            limits.Whole("post_instructions", 0, int.MaxValue);
+        return value.Clone();
+    }
+
+    /// <summary>A truncation that <see cref="ReadTruncation"/> has taken.</summary>
+    private static ContextTruncation Truncation(JsonElement truncation)
+    {
+        if (truncation.ValueKind == JsonValueKind.String)
+            return new ContextTruncation(truncation.ValueEquals("auto"));
+        Fields fields = new(truncation, "");
+        return new ContextTruncation(
+            true, fields.Number("retention_ratio", 0, 1)!.Value, fields.HasObject("token_limits", out Fields limits) ? limits.Whole("post_instructions", 0, int.MaxValue) : null);
     }
 
     private static JsonElement? ReadMetadata(Fields fields)
@@ -318,6 +334,8 @@ internal sealed record ResponseSettings
     public bool MayBeText => ToolChoice.ValueKind == JsonValueKind.String && ToolChoice.ValueEquals("auto");
 
     public TokenLimit MaxOutputTokens { get; init; }
+
+    public ContextTruncation Truncation { get; init; } = ContextTruncation.None;
 
     public AudioOutput Output { get; init; } = new();
 

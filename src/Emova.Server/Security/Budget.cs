@@ -26,6 +26,16 @@ internal sealed class Budget(int perMinute, TimeProvider time)
         }
     }
 
+    /// <summary>What may be taken at once, and how long it is until everything may.</summary>
+    public (double Left, TimeSpan Reset) Look()
+    {
+        lock (_lock)
+        {
+            Refill();
+            return (Math.Max(0, _left), perMinute == 0 ? TimeSpan.Zero : TimeSpan.FromMinutes((perMinute - _left) / perMinute));
+        }
+    }
+
     /// <summary>Takes an amount that is used already; what is missing is owed.</summary>
     public void Charge(double amount)
     {

@@ -34,6 +34,23 @@ internal sealed class Caller(string name, LimitOptions limits, TimeProvider time
         return new Visit(this);
     }
 
+    /// <summary>Counts an answer in a live session, which is as much work as a request.</summary>
+    /// <exception cref="RateLimitException">There were too many.</exception>
+    public void TakeAnswer()
+    {
+        if (_requests.TryTake(1) is { Ticks: > 0 } wait)
+            throw new RateLimitException($"Rate limit reached: {limits.RequestsPerMinute} requests a minute; try again in {Math.Ceiling(wait.TotalSeconds)} s.");
+    }
+
+    /// <summary>The limits that there are.</summary>
+    public IReadOnlyList<RateLimit> Limits()
+    {
+        if (limits.RequestsPerMinute == 0)
+            return [];
+        (double left, TimeSpan reset) = _requests.Look();
+        return [new RateLimit("requests", limits.RequestsPerMinute, (int)left, reset)];
+    }
+
     /// <summary>Uses seconds of audio that came in.</summary>
     /// <exception cref="ApiException">The caller has used up this minute's.</exception>
     public void TakeAudio(TimeSpan duration)

@@ -10,11 +10,12 @@ public sealed class FormTarget : IFuzzTarget
 {
     public static string Name => "form";
 
-    public static IReadOnlyList<byte[]> Seeds() =>
-    [
-        Form([("model", "m"), ("response_format", "verbose_json"), ("timestamp_granularities[]", "word"), ("temperature", "0.5"), ("language", "en")], WavTarget.Seeds()[0]),
-        Form([("stream", "true"), ("model", "m")], WavTarget.Seeds()[0]),
-    ];
+    public static IReadOnlyList<byte[]> Seeds()
+    {
+        byte[][] seeds = Forms();
+        Fuzz(seeds[0]); // The first form pays for the compilation of everything; the inputs' times shall not tell of that.
+        return seeds;
+    }
 
     public static void Fuzz(ReadOnlySpan<byte> data)
     {
@@ -29,6 +30,12 @@ public sealed class FormTarget : IFuzzTarget
             throw new EmovaException(refused.Message.ReplaceLineEndings(" "));
         }
     }
+
+    private static byte[][] Forms() =>
+    [
+        Form([("model", "m"), ("response_format", "verbose_json"), ("timestamp_granularities[]", "word"), ("temperature", "0.5"), ("language", "en")], WavTarget.Seeds()[0]),
+        Form([("stream", "true"), ("model", "m")], WavTarget.Seeds()[0]),
+    ];
 
     private static byte[] Form((string Name, string Value)[] fields, byte[] file)
     {

@@ -101,4 +101,60 @@ public sealed class ClientQuirkTests
         Assert.Equal(["session.updated"], Types(session.Client("""{"type":"session.update","session":{"type":"realtime","tracing":{"workflow_name":"Agent workflow"}}}""")));
         Assert.Equal(["session.updated"], Types(session.Client("""{"type":"session.update","session":{"type":"realtime","tracing":"auto"}}""")));
     }
+
+    /// <summary>LiveKit deletes an answer of which nothing was heard in the place of truncating it to nothing, also after it is done.</summary>
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void LiveKit_deletes_an_answer_that_nobody_heard(bool isDone)
+    {
+        SessionHarness session = new();
+        session.Take();
+        session.Say("hello");
+        session.Client("""{"type":"response.create"}""");
+        session.Engine(new EngineEvent.Answer("one two"), new EngineEvent.Audio(Vowel(300), 24000));
+        if (isDone)
+        {
+            session.Engine(new EngineEvent.Finished(Result("one two", "one two")));
+            session.End();
+        }
+
+        List<JsonObject> events = session.Client("""{"type":"conversation.item.delete","item_id":"item_1"}""");
+        Assert.Equal("conversation.item.deleted", Type(events[^1]));
+        Assert.Equal(!isDone, Types(events).Contains("response.done"));
+        Assert.DoesNotContain("error", Types(events));
+        session.Say("again");
+        session.Client("""{"type":"response.create"}""");
+        Assert.DoesNotContain(session.Jobs[^1].Request.Messages, message => message.Text == "one two");
+    }
+
+    /// <summary>Microsoft.Extensions.AI.OpenAI 10.10 knows the events of spoken answers only: a session that asks for nothing is answered in them.</summary>
+    [Fact]
+    public void The_dotnet_client_is_answered_in_events_it_knows()
+    {
+        SessionHarness session = new();
+        session.Take();
+        session.Say("hello");
+        List<JsonObject> events = session.Client("""{"type":"response.create"}""");
+        events.AddRange(session.Engine(new EngineEvent.Answer("one"), new EngineEvent.Audio(Vowel(300), 24000), new EngineEvent.Finished(Result("one"))));
+        Assert.Contains("response.output_audio.delta", Types(events));
+        Assert.Contains("response.output_audio_transcript.delta", Types(events));
+        Assert.DoesNotContain(events, happening => Type(happening).StartsWith("response.output_text", StringComparison.Ordinal));
+    }
+
+    /// <summary>An @openai/agents session of some versions ends on an error it did not expect: cancelling late is told, and everything goes on.</summary>
+    [Fact]
+    public void Cancelling_after_the_end_harms_nothing()
+    {
+        SessionHarness session = new();
+        session.Take();
+        session.Say("hello");
+        session.Client("""{"type":"response.create"}""");
+        session.Engine(new EngineEvent.Answer("one"), new EngineEvent.Finished(Result("one")));
+        session.End();
+        JsonObject error = session.Refused("""{"type":"response.cancel","event_id":"c"}""");
+        Assert.Equal(("response_cancel_not_active", "c"), ((string?)error["code"], (string?)error["event_id"]));
+        session.Say("again");
+        Assert.Equal("response.created", Type(session.Client("""{"type":"response.create"}""")[0]));
+    }
 }

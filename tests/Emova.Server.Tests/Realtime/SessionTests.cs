@@ -293,6 +293,84 @@ public sealed class SessionTests
         Assert.Equal(("what is it", true), (message.Text, message.Picture is not null));
     }
 
+    [Theory]
+    [InlineData("\"auto\"", true, 1, null)]
+    [InlineData("\"disabled\"", false, 1, null)]
+    [InlineData("{\"type\":\"retention_ratio\",\"retention_ratio\":0.8}", true, 0.8, null)]
+    [InlineData("{\"type\":\"retention_ratio\",\"retention_ratio\":0.5,\"token_limits\":{\"post_instructions\":300}}", true, 0.5, 300)]
+    public void Truncation_goes_to_the_engine(string truncation, bool allowed, double retain, int? most)
+    {
+        JsonNode session = _session.Client("{\"type\":\"session.update\",\"session\":{\"type\":\"realtime\",\"truncation\":" + truncation + "}}")[0]["session"]!;
+        Assert.Equal(truncation, session["truncation"]!.ToJsonString());
+        _session.Say("hello");
+        _session.Client("""{"type":"response.create"}""");
+        Assert.Equal(new ContextTruncation(allowed, retain, most), _session.Jobs[0].Request.Truncation);
+    }
+
+    [Theory]
+    [InlineData("\"never\"", "session.truncation")]
+    [InlineData("{\"type\":\"last_words\"}", "session.truncation.type")]
+    [InlineData("{\"type\":\"retention_ratio\"}", "session.truncation.retention_ratio")]
+    [InlineData("{\"type\":\"retention_ratio\",\"retention_ratio\":1.5}", "session.truncation.retention_ratio")]
+    [InlineData("{\"type\":\"retention_ratio\",\"retention_ratio\":1,\"token_limits\":{\"post_instructions\":-1}}", "session.truncation.token_limits.post_instructions")]
+    public void A_wrong_truncation_is_named(string truncation, string path) => Assert.Equal(
+        path, (string?)_session.Refused("{\"type\":\"session.update\",\"session\":{\"type\":\"realtime\",\"truncation\":" + truncation + "}}")["param"]);
+
+    /// <summary>What was left out once stays out, so that the next turns begin the same way; it is still an item.</summary>
+    [Fact]
+    public void Turns_that_were_left_out_are_not_sent_again()
+    {
+        _session.Client("""{"type":"session.update","session":{"type":"realtime","output_modalities":["text"]}}""");
+        _session.Say("one");
+        _session.Client("""{"type":"response.create"}""");
+        _session.Engine(new EngineEvent.Started(new PromptUsage(1, 0, 0, 0)), new EngineEvent.Answer("first"), new EngineEvent.Finished(Result("first", "first")));
+        _session.End();
+        _session.Say("two");
+        _session.Client("""{"type":"response.create"}""");
+        Assert.Equal(["one", "first", "two"], _session.Jobs[0].Request.Messages.Select(message => message.Text));
+        _session.Engine(new EngineEvent.Started(new PromptUsage(1, 0, 0, 0)) { LeftOut = 2 }, new EngineEvent.Answer("second"), new EngineEvent.Finished(Result("second", "second")));
+        _session.End();
+        _session.Say("three");
+        _session.Client("""{"type":"response.create"}""");
+        Assert.Equal(["two", "second", "three"], _session.Jobs[0].Request.Messages.Select(message => message.Text));
+        Assert.Equal(["conversation.item.retrieved"], Types(_session.Client("""{"type":"conversation.item.retrieve","item_id":"item_0"}""")));
+    }
+
+    [Fact]
+    public void A_context_that_is_too_long_has_a_code_of_its_own()
+    {
+        _session.Client("""{"type":"session.update","session":{"type":"realtime","truncation":"disabled"}}""");
+        _session.Say("hello");
+        _session.Client("""{"type":"response.create"}""");
+        JsonNode response = _session.End(new ContextLengthException("too long"))[^1]["response"]!;
+        Assert.Equal(("failed", "context_length_exceeded"), ((string?)response["status"], (string?)response["status_details"]!["error"]!["code"]));
+    }
+
+    /// <summary>Sound that the model has heard makes room; what it has not heard yet is kept, and new sound is refused then.</summary>
+    [Fact]
+    public void A_conversation_holds_no_more_than_its_bytes()
+    {
+        SessionHarness small = new(limits: new RealtimeLimits { HeldBytes = 100_000 });
+        small.Take();
+        small.Client("""{"type":"session.update","session":{"type":"realtime","audio":{"input":{"turn_detection":null}}}}""");
+        string Commit()
+        {
+            small.Append(Vowel(700)); // 44,800 bytes at 16 kHz
+            return Type(small.Client("""{"type":"input_audio_buffer.commit"}""")[0]);
+        }
+
+        bool HasSound(string id) => small.Client($$$$$$"""{"type":"conversation.item.retrieve","item_id":"{{{{{{id}}}}}}"}""")[0]["item"]!["content"]![0]!["audio"] is not null;
+        Assert.Equal("input_audio_buffer.committed", Commit());
+        Assert.Equal("input_audio_buffer.committed", Commit());
+        Assert.Equal("error", Commit());
+        small.Client("""{"type":"response.create"}""");
+        foreach (EngineMessage message in small.Jobs[0].Request.Messages)
+            message.Speech!.SetUnits("", []);
+        Assert.Equal("input_audio_buffer.committed", Commit());
+        Assert.False(HasSound("item_0"));
+        Assert.True(HasSound("item_1"));
+    }
+
     [Fact]
     public void Retrieved_audio_is_what_was_said()
     {

@@ -34,6 +34,7 @@ namespace Emova.Server.Realtime.Wire;
 [JsonDerivedType(typeof(OutputTextDone), "response.output_text.done")]
 [JsonDerivedType(typeof(ArgumentsDelta), "response.function_call_arguments.delta")]
 [JsonDerivedType(typeof(ArgumentsDone), "response.function_call_arguments.done")]
+[JsonDerivedType(typeof(RateLimitsUpdated), "rate_limits.updated")]
 [JsonDerivedType(typeof(ErrorEvent), "error")]
 [JsonDerivedType(typeof(TraceHeard), "emova.heard")]
 [JsonDerivedType(typeof(TraceStyle), "emova.style")]
@@ -114,6 +115,11 @@ internal sealed record OutputTextDone(string ResponseId, string ItemId, int Outp
 internal sealed record ArgumentsDelta(string ResponseId, string ItemId, int OutputIndex, string CallId, string Delta) : ServerEvent;
 
 internal sealed record ArgumentsDone(string ResponseId, string ItemId, int OutputIndex, string CallId, string Name, string Arguments) : ServerEvent;
+
+/// <summary>What the caller may still use; comes with each response where there are limits.</summary>
+internal sealed record RateLimitsUpdated(IReadOnlyList<RateLimitObject> RateLimits) : ServerEvent;
+
+internal sealed record RateLimitObject(string Name, int Limit, int Remaining, double ResetSeconds);
 
 internal sealed record ErrorEvent(ErrorObject Error) : ServerEvent;
 
