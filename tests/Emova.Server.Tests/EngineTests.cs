@@ -123,13 +123,13 @@ public sealed class EngineTests(ServerFixture server) : IClassFixture<ServerFixt
         Assert.Contains("Emova:Engine:MaxConversationBytes is 1000", error.Message, StringComparison.Ordinal);
     }
 
-    /// <summary>A conversation of many turns in a context of 256 positions: the oldest go, the last question stays, and more go at once where asked for.</summary>
+    /// <summary>A conversation of many turns in a context of 1024 positions: the oldest go, the last question stays, and more go at once where asked for.</summary>
     [Fact]
     public async Task The_oldest_turns_are_left_out_when_a_conversation_is_too_long()
     {
-        await using ServerFixture small = new(new() { ["Engine:ContextLength"] = "256" });
+        await using ServerFixture small = new(new() { ["Engine:ContextLength"] = "1024" });
         List<EngineMessage> messages = [];
-        for (int i = 0; i < 30; i++)
+        for (int i = 0; i < 60; i++)
         {
             messages.Add(new EngineMessage(ConversationRole.User, "tell me about the cat and the dog"));
             messages.Add(new EngineMessage(ConversationRole.Assistant, "the cat and the dog"));
@@ -142,11 +142,11 @@ public sealed class EngineTests(ServerFixture server) : IClassFixture<ServerFixt
         Assert.InRange(all, 2, messages.Count - 1);
         Assert.Equal(0, all % 2);
         (int more, int less) = await StartAsync(new ContextTruncation(true, 0.5));
-        Assert.True(more > all && less < total);
+        Assert.True(more > all && less < total, $"{all} left out, {total} positions; {more}, {less}");
         Assert.Equal(messages.Count - 1, (await StartAsync(new ContextTruncation(true, 0))).LeftOut);
-        (int most, _) = await StartAsync(new ContextTruncation(true, 1, 60));
-        Assert.True(most > all);
-        EngineRequest endless = new() { Messages = [new EngineMessage(ConversationRole.User, string.Join(' ', Enumerable.Repeat("cat", 600)))], Truncation = new ContextTruncation(true) };
+        (int most, _) = await StartAsync(new ContextTruncation(true, 1, 100));
+        Assert.True(most > all, $"{most} and {all} left out");
+        EngineRequest endless = new() { Messages = [new EngineMessage(ConversationRole.User, string.Join(' ', Enumerable.Repeat("cat", 2000)))], Truncation = new ContextTruncation(true) };
         await Assert.ThrowsAsync<ContextLengthException>(() => RunAsync(small.Engine, endless));
 
         async Task<(int LeftOut, int Total)> StartAsync(ContextTruncation truncation)

@@ -1,3 +1,4 @@
+using System.Text;
 using System.Text.Json;
 using Emova.Text;
 
@@ -13,6 +14,7 @@ internal sealed class ToolCallReader(Action<string> onText, Action<int, string> 
     private const string NameEnd = ", \"arguments\": ";
     private const string ArgumentsEnd = "}" + JsonGrammar.CallEnd;
 
+    private readonly StringBuilder _arguments = new(); // of the present call
     private string _held = "";
     private bool? _isText;
     private bool _inArguments;
@@ -38,12 +40,26 @@ internal sealed class ToolCallReader(Action<string> onText, Action<int, string> 
         }
     }
 
-    /// <summary>An answer that was cut short may end within arguments; what there is of them is passed on.</summary>
+    /// <summary>An answer that was cut short may end within arguments; what there is of them is passed on, but nothing of what comes after them.</summary>
     public void Finish()
     {
-        if (_inArguments && _held.Length > 0)
+        if (_inArguments && _held.Length > 0 && !IsComplete())
             onArguments(Calls - 1, _held);
         _held = "";
+    }
+
+    /// <summary>Whether the arguments so far are a whole value: then the brace that is held belongs to the call around them.</summary>
+    private bool IsComplete()
+    {
+        try
+        {
+            JsonDocument.Parse(_arguments.ToString()).Dispose();
+            return true;
+        }
+        catch (JsonException)
+        {
+            return false;
+        }
     }
 
     private bool ReadName()
@@ -55,6 +71,7 @@ internal sealed class ToolCallReader(Action<string> onText, Action<int, string> 
         string name = JsonDocument.Parse(_held[NameStart.Length..end]).RootElement.GetString()!;
         _held = _held[(end + NameEnd.Length)..];
         _inArguments = true;
+        _arguments.Clear();
         onCall(Calls++, name);
         return true;
     }
@@ -65,7 +82,11 @@ internal sealed class ToolCallReader(Action<string> onText, Action<int, string> 
         int end = _held.IndexOf(ArgumentsEnd, StringComparison.Ordinal);
         int length = end >= 0 ? end : _held.Length - Overlap();
         if (length > 0)
+        {
+            _arguments.Append(_held, 0, length);
             onArguments(Calls - 1, _held[..length]);
+        }
+
         _held = _held[(end >= 0 ? end + ArgumentsEnd.Length : length)..];
         _inArguments = end < 0;
         return end >= 0;

@@ -46,6 +46,8 @@ internal sealed class RealtimeConnection : IDisposable
             _outbox.Writer.Complete();
             await sending.ConfigureAwait(false);
             await CloseAsync(end).ConfigureAwait(false);
+            // Giving up reading breaks the connection, and with it a farewell that is still on its way: the client's own comes first.
+            await reading.WaitAsync(CloseTimeout, CancellationToken.None).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
         catch (Exception gone) when (gone is OperationCanceledException or WebSocketException or IOException)
         {

@@ -202,6 +202,6 @@ public sealed class OpenAiClientTests(ServerFixture server) : IClassFixture<Serv
 
     private static ChatCompletionOptions Spoken(ChatOutputAudioFormat format) => new()
     {
-        ResponseModalities = ChatResponseModalities.Text | ChatResponseModalities.Audio, AudioOptions = new ChatAudioOptions(ChatOutputAudioVoice.Alloy, format), MaxOutputTokenCount = 60,
+        ResponseModalities = ChatResponseModalities.Text | ChatResponseModalities.Audio, AudioOptions = new ChatAudioOptions(ChatOutputAudioVoice.Alloy, format), MaxOutputTokenCount = 2000,
     };
 }

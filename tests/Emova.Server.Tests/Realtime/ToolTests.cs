@@ -71,6 +71,25 @@ public sealed class ToolTests
         Assert.NotEqual("resp_1", speaking);
     }
 
+    /// <summary>Wherever a call is cut off, what is passed on is the beginning of its arguments and nothing of the call around them.</summary>
+    [Fact]
+    public void A_call_that_is_cut_short_ends_within_its_arguments()
+    {
+        const string Arguments = "{\"what\": {\"sky\": 1}}";
+        string call = ToolPrompt.Call("look", Arguments);
+        for (int length = 1; length <= call.Length; length++)
+        {
+            System.Text.StringBuilder passed = new();
+            ToolCallReader reader = new(_ => { }, (_, _) => { }, (_, piece) => passed.Append(piece));
+            foreach (char letter in call[..length])
+                reader.Add(letter.ToString());
+            reader.Finish();
+            Assert.StartsWith(passed.ToString(), Arguments, StringComparison.Ordinal);
+            if (length >= call.IndexOf(Arguments, StringComparison.Ordinal) + Arguments.Length)
+                Assert.Equal(Arguments, passed.ToString());
+        }
+    }
+
     [Fact]
     public void Speaking_over_a_call_leaves_it_incomplete()
     {
