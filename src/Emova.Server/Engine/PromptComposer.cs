@@ -33,14 +33,17 @@ internal static class PromptComposer
     /// <summary>How many of the oldest messages, in whole turns, have to go to save a number of positions; the last message always stays.</summary>
     /// <param name="assistant">The model.</param>
     /// <param name="messages">The conversation; its recordings were heard and its pictures seen.</param>
-    /// <param name="surplus">Positions to save, at least as many as a message has where there are.</param>
-    public static int OldestTurns(Assistant assistant, IReadOnlyList<EngineMessage> messages, int surplus)
+    /// <param name="positions">What all of them take in the prompt, with what stands around each.</param>
+    /// <param name="surplus">Positions to save; it may become a few less, when messages are not equally long, but at least one turn goes.</param>
+    public static int OldestTurns(Assistant assistant, IReadOnlyList<EngineMessage> messages, int positions, int surplus)
     {
-        int saved = 0, count = 0;
+        int[] lengths = [.. messages.Select(message => Length(assistant, message))];
+        double around = Math.Max(0, positions - lengths.Sum()) / (double)messages.Count, saved = 0;
+        int count = 0;
         while (saved < surplus && count < messages.Count - 1)
         {
             do
-                saved += Length(assistant, messages[count++]);
+                saved += lengths[count++] + around;
             while (count < messages.Count - 1 && messages[count].Role != ConversationRole.User);
         }
 

@@ -76,9 +76,10 @@ internal sealed class ReplyWriter
         ContextTruncation truncation = _request.Truncation;
         EngineRequest request = _request;
         // Where turns may go, some room is made for the answer as well; otherwise a short answer is better than none.
+        int system = _assistant.Tokenizer.Encode(request.System ?? _assistant.Template.SystemText).Count;
         int room = _capacity - (truncation.IsAllowed ? Math.Min(_request.MaxTokens ?? int.MaxValue, _capacity / 4) : 0) - grammar.TokensToFinish;
         if (truncation.MostTokens is { } most)
-            room = Math.Min(room, most + _assistant.Tokenizer.Encode(request.System ?? _assistant.Template.SystemText).Count);
+            room = Math.Min(room, most + system);
         for (int limit = room, leftOut = 0; ; limit = (int)(truncation.Retain * room))
         {
             (List<int> ids, List<PictureInput> pictures) = _builder.Time(ReplyBuilder.Part.Speech, () => PromptComposer.Compose(_assistant, request, Hear));
@@ -89,7 +90,7 @@ internal sealed class ReplyWriter
             }
 
             Prompt prompt = new(ids, [.. pictures.Select(picture => picture.Features!)], _assistant.Model.Language.Config.HiddenSize);
-            int turns = prompt.Length <= limit ? 0 : PromptComposer.OldestTurns(_assistant, request.Messages, prompt.Length - (int)(truncation.Retain * room));
+            int turns = prompt.Length <= limit ? 0 : PromptComposer.OldestTurns(_assistant, request.Messages, prompt.Length - system, prompt.Length - (int)(truncation.Retain * room));
             if (prompt.Length <= room && turns == 0)
                 return (prompt, ids, pictures, leftOut);
             if (turns == 0 || !truncation.IsAllowed)

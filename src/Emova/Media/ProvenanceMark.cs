@@ -3,7 +3,7 @@ using Emova.Numerics;
 namespace Emova.Media;
 
 /// <summary>
-/// A mark in generated speech that tells a program that a machine spoke. Time and frequency are divided into cells of 64 ms and 200 Hz
+/// A mark in generated speech that tells a program that a machine spoke. Time and frequency are divided into cells of 32 ms and 200 Hz
 /// between 300 and 5900 Hz; each cell is made louder or softer by <see cref="StrengthDb"/>, as a fixed pseudo-random pattern says that repeats every
 /// 4.1 s. The loudness of neighboring cells differs by several decibels from word to word, so nobody hears a single one; over seconds the
 /// differences that follow the pattern add up and everything else cancels. The mark needs no header and survives what keeps the sound of
@@ -13,21 +13,21 @@ namespace Emova.Media;
 public static class ProvenanceMark
 {
     /// <summary>Change of a cell in decibels.</summary>
-    public const double StrengthDb = 1.5;
+    public const double StrengthDb = 1;
 
     /// <summary>
-    /// Score from which a recording counts as marked, in standard deviations: of all shifts of the pattern, 512, the best one is taken, and
+    /// Score from which a recording counts as marked, in standard deviations: of all shifts of the pattern, 1024, the best one is taken, and
     /// chance reaches this in one of some hundred thousand recordings.
     /// </summary>
     public const double Threshold = 5.5;
 
-    internal const double CellSeconds = 0.064, LowestHz = 300, BandHz = 200;
-    internal const int Bands = 28, Period = 64;
+    internal const double CellSeconds = 0.032, LowestHz = 300, BandHz = 200;
+    internal const int Bands = 28, Period = 128;
 
-    private const int Rate = 16_000, Window = 512, Hop = 128, HopsPerCell = 8;
+    private const int Rate = 16_000, Window = 256, Hop = 64, HopsPerCell = 8, Neighbors = 2;
 
     // A cell whose difference from its neighbors is larger than that is the beginning or end of a sound.
-    private const double MostDb = 6;
+    private const double MostDb = 4;
 
     // Cells that much below the loudest hold nothing that was marked.
     private const double RangeDb = 60;
@@ -90,7 +90,7 @@ public static class ProvenanceMark
         return hertz >= LowestHz && band < Bands ? band : -1;
     }
 
-    /// <summary>(cells, bands): how much louder in decibels each cell is than the cells of its band before and after it.</summary>
+    /// <summary>(cells, bands): how much louder in decibels each cell is than the cells of its band before and after it, beyond what the bands beside it do at the same time.</summary>
     private static double[,] Differences(double[][] power, int shift)
     {
         int cells = (power.Length - shift) / HopsPerCell;
@@ -109,16 +109,29 @@ public static class ProvenanceMark
         }
 
         double[,] differences = new double[cells, Bands];
+        Span<double> change = stackalloc double[Bands];
         for (int cell = 1; cell < cells - 1; cell++)
         {
             for (int band = 0; band < Bands; band++)
+                change[band] = level[cell, band] - (0.5 * (level[cell - 1, band] + level[cell + 1, band]));
+            for (int band = 0; band < Bands; band++)
             {
                 if (level[cell, band] > loudest - RangeDb)
-                    differences[cell, band] = Math.Clamp(level[cell, band] - (0.5 * (level[cell - 1, band] + level[cell + 1, band])), -MostDb, MostDb);
+                    differences[cell, band] = Math.Clamp(change[band] - Beside(change, band), -MostDb, MostDb);
             }
         }
 
         return differences;
+    }
+
+    /// <summary>The mean of the bands beside one: sounds begin and end in many bands at once, the pattern does not.</summary>
+    private static double Beside(ReadOnlySpan<double> change, int band)
+    {
+        int first = Math.Max(0, band - Neighbors), last = Math.Min(Bands - 1, band + Neighbors);
+        double sum = -change[band];
+        for (int other = first; other <= last; other++)
+            sum += change[other];
+        return sum / (last - first);
     }
 
     /// <summary>

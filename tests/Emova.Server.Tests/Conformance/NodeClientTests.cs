@@ -9,6 +9,7 @@ public sealed class NodeClientTests
     private static readonly string Folder = Path.Combine(Repository.Root, "tests", "conformance");
 
     [Theory]
+    [InlineData("openai-chat.mjs")]
     [InlineData("openai-realtime.mjs")]
     [InlineData("agents-realtime.mjs")]
     public async Task A_stock_client_has_its_conversation(string script)
