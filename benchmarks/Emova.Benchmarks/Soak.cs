@@ -117,7 +117,6 @@ internal sealed class Soak
             await Task.Delay(TimeSpan.FromTicks(Math.Min(TimeSpan.TicksPerMinute, time.Ticks / 30)), stop.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             for (int i = 0; i < sessions; i++)
                 await _talking.WaitAsync(CancellationToken.None);
-            await IsEmptyAsync("emova_replies_running 0", "emova_queue_length 0"); // clients that left in the middle of an answer
             memory.Add(Measure());
             _talking.Release(sessions);
             Console.WriteLine($"{watch.Elapsed.TotalMinutes,6:0.0}{_conversations,15}{_turns,9}{_broken,12}{_requests,10}{_wrong.Count,7}{memory[^1].Heap,10:0.0}{memory[^1].Resident,14:0.0}");
@@ -128,7 +127,7 @@ internal sealed class Soak
         lock (_lock)
             frozen = [.. _leaving];
         await Task.WhenAll(frozen);
-        bool empty = await IsEmptyAsync("emova_replies_running 0", "emova_queue_length 0", "emova_realtime_sessions 0");
+        bool empty = await IsEmptyAsync();
         return Report(memory, empty);
     }
 
@@ -282,13 +281,13 @@ internal sealed class Soak
         return await response.Content.ReadAsStringAsync();
     }
 
-    /// <summary>Whether the server shows these measurements; what just ended gets some time.</summary>
-    private async Task<bool> IsEmptyAsync(params string[] lines)
+    /// <summary>Whether the server has let go of everything; what just ended gets some time.</summary>
+    private async Task<bool> IsEmptyAsync()
     {
         for (int i = 0; i < 600; i++)
         {
             string metrics = await _http.GetStringAsync(new Uri("/metrics", UriKind.Relative));
-            if (lines.All(line => metrics.Contains($"\n{line}\n", StringComparison.Ordinal)))
+            if (((string[])["emova_replies_running 0", "emova_queue_length 0", "emova_realtime_sessions 0"]).All(line => metrics.Contains($"\n{line}\n", StringComparison.Ordinal)))
                 return true;
             await Task.Delay(100);
         }

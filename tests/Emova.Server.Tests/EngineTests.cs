@@ -137,12 +137,12 @@ public sealed class EngineTests(ServerFixture server) : IClassFixture<ServerFixt
 
         messages.Add(new EngineMessage(ConversationRole.User, "and now"));
         EngineRequest request = new() { Messages = messages, MaxTokens = 4 };
-        await Assert.ThrowsAsync<ContextLengthException>(() => RunAsync(small.Engine, request));
+        string refusal = (await Assert.ThrowsAsync<ContextLengthException>(() => RunAsync(small.Engine, request))).Message;
         (int all, int total) = await StartAsync(new ContextTruncation(true));
         Assert.InRange(all, 2, messages.Count - 1);
         Assert.Equal(0, all % 2);
         (int more, int less) = await StartAsync(new ContextTruncation(true, 0.5));
-        Assert.True(more > all && less < total, $"{all} left out, {total} positions; {more}, {less}");
+        Assert.True(more > all && less < total, $"{all} left out, {total} positions; {more}, {less}; {refusal}");
         Assert.Equal(messages.Count - 1, (await StartAsync(new ContextTruncation(true, 0))).LeftOut);
         (int most, _) = await StartAsync(new ContextTruncation(true, 1, 100));
         Assert.True(most > all, $"{most} and {all} left out");
