@@ -79,12 +79,7 @@ public static class ServerHost
             kestrel.Listen(options.Host == "localhost" ? IPAddress.Loopback : IPAddress.Parse(options.Host), options.Port);
         });
         configure?.Invoke(builder);
-        builder.Services.TryAddSingleton(_ =>
-        {
-            Assistant assistant = Assistant.Load(options.Model, options.SpeechTokenizer.Length == 0 ? null : options.SpeechTokenizer);
-            assistant.DefaultAdapter = options.Adapter.Length == 0 ? null : assistant.LoadAdapter(options.Adapter);
-            return assistant;
-        });
+        builder.Services.TryAddSingleton(_ => Load(options));
 
         WebApplication app = builder.Build();
         _ = app.Services.GetRequiredService<ApiKeys>();
@@ -148,6 +143,15 @@ public static class ServerHost
         await foreach (EngineEvent _ in engine.RunAsync(new EngineRequest { Task = EngineTask.Speak, Messages = [new(ConversationRole.User, "one")], Speak = true, MaxTokens = WarmUpTokens }, cancellationToken).ConfigureAwait(false))
         {
         }
+    }
+
+    private static Assistant Load(ServerOptions options)
+    {
+        Assistant assistant = Assistant.Load(options.Model, options.SpeechTokenizer.Length == 0 ? null : options.SpeechTokenizer);
+        assistant.DefaultAdapter = options.Adapter.Length == 0 ? null : assistant.LoadAdapter(options.Adapter);
+        foreach (string voice in options.Voices)
+            assistant.SpeechParts.AddVoice(Models.Speech.Voice.Load(voice));
+        return assistant;
     }
 
     private static ServerOptions ReadOptions(ConfigurationManager configuration)

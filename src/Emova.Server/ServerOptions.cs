@@ -20,6 +20,9 @@ public sealed class ServerOptions
     /// <summary>A folder with an adapter that changes the model (LoRA or DoRA, PEFT format); empty for none.</summary>
     public string Adapter { get; set; } = "";
 
+    /// <summary>Folders of speakers to add to the model's voices (<c>emova-train voice</c>), besides those in its folder <c>voices</c>.</summary>
+    public string[] Voices { get; set; } = [];
+
     /// <summary>The model's name in the protocol; empty for the name of its folder.</summary>
     public string ModelName { get; set; } = "";
 

@@ -26,6 +26,7 @@ root.Add(AllCommand.Create());
 root.Add(ExperimentCommand.Create());
 root.Add(LaunchCommand.Create());
 root.Add(CheckClusterCommand.Create());
+root.Add(VoiceCommand.Create());
 
 try
 {

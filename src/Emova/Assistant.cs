@@ -22,6 +22,7 @@ public sealed class Assistant
     public const string DescribeQuestion = "what do you see";
 
     private const string InnerSpeechTokenizer = "speech_tokenizer";
+    private const string InnerVoices = "voices";
     private const int DefaultContextLength = 8192;
     private const long DefaultPrefixBytes = 64 << 20;
 
@@ -104,7 +105,9 @@ public sealed class Assistant
         string inner = Path.Combine(folder, InnerSpeechTokenizer);
         if (speechTokenizer is null && !opened.Config.Has("speech_decoder_config") && Directory.Exists(inner))
             speechTokenizer = inner;
-        return new Assistant(opened, speechTokenizer is null ? null : LoadSpeechTokenizer(speechTokenizer));
+        Assistant assistant = new(opened, speechTokenizer is null ? null : LoadSpeechTokenizer(speechTokenizer));
+        AddVoices(assistant.SpeechParts, folder);
+        return assistant;
     }
 
     /// <summary>Loads only what hears and speaks: a speech tokenizer folder, or the speech parts of a model folder.</summary>
@@ -112,7 +115,9 @@ public sealed class Assistant
     public static SpeechTokenizer LoadSpeechTokenizer(string folder)
     {
         using ModelFolder opened = ModelFolder.Open(folder);
-        return SpeechTokenizer.Load(opened);
+        SpeechTokenizer speech = SpeechTokenizer.Load(opened);
+        AddVoices(speech, folder);
+        return speech;
     }
 
     /// <summary>Names of the adapters that are loaded.</summary>
@@ -318,6 +323,16 @@ public sealed class Assistant
 
     /// <summary>Keys and values depend on the adapter, so beginnings of prompts are shared below it only.</summary>
     private sealed record LoadedAdapter(LoraAdapter Weights, PrefixStore Prefixes);
+
+    /// <summary>The speakers that came into the model's folder after it was trained.</summary>
+    private static void AddVoices(SpeechTokenizer speech, string folder)
+    {
+        string voices = Path.Combine(folder, InnerVoices);
+        if (!Directory.Exists(voices))
+            return;
+        foreach (string voice in Directory.EnumerateDirectories(voices).Order(StringComparer.Ordinal))
+            speech.AddVoice(Voice.Load(voice));
+    }
 
     private SpeechVocabulary RequireSpeech() => Speech ?? throw new EmovaException("this model has no speech encoder or decoder");
 }

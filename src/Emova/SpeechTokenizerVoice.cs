@@ -53,15 +53,17 @@ public static class SpeechTokenizerVoice
     internal static (SpeechStreamer Streamer, string Style) StartVoice(
         this SpeechTokenizer speech, VoiceOptions voice, string? emotion, string? pitch, Action<float[]> onAudio)
     {
-        ISpeechDecoder decoder = Decoder(speech);
+        Voice? speaker = voice.Speaker is { } name ? speech.FindVoice(name) : null;
+        ISpeechDecoder decoder = speaker?.Decoder ?? Decoder(speech);
         SpeechStyle style = voice.StyleFor(emotion, pitch);
         if (voice.Reference is not null)
         {
+            if (speaker is not null) throw new EmovaException($"voice '{speaker.Name}': a recording to sound like cannot be combined with a speaker");
             VoiceSettings settings = new(speech.EncodeStyle(voice.Reference), voice.Dials.PitchShift, voice.Dials.Speed * style.SpeedFactor);
             return (new SpeechStreamer(decoder, settings, voice.Seed, onAudio), "recording");
         }
 
-        StyleTable styles = speech.Styles ?? throw new EmovaException("this model has no voice styles");
+        StyleTable styles = speaker?.Styles ?? speech.Styles ?? throw new EmovaException("this model has no voice styles");
         if (!styles.Names.Contains(style.VoiceName))
             style = style with { Emotion = ReplyFormat.ToVoicedEmotion(style.Emotion) };
         VoiceSettings resolved = styles.Resolve(style, voice.Dials);

@@ -6,6 +6,9 @@ namespace Emova;
 /// <summary>How answers sound.</summary>
 public sealed record VoiceOptions
 {
+    /// <summary>Name of a speaker that was added to the model (<see cref="SpeechTokenizer.AddVoice"/>); null for the model's own voices.</summary>
+    public string? Speaker { get; init; }
+
     /// <summary>One of <see cref="SpeechStyle.Genders"/>.</summary>
     public string Gender { get; init; } = "female";
 
@@ -38,6 +41,23 @@ public sealed record VoiceOptions
     {
         ArgumentNullException.ThrowIfNull(style);
         return new VoiceOptions { Gender = style.Gender, Emotion = style.Emotion, Pitch = style.Pitch, Speed = style.Speed };
+    }
+
+    /// <summary>
+    /// An added speaker by name, in the register that is the speaker's own: <c>anna</c> leaves emotion and pitch to the model,
+    /// <c>anna-happy-high</c> keeps to them.
+    /// </summary>
+    /// <returns>Null when no speaker has the name.</returns>
+    public static VoiceOptions? FindSpeaker(string name, IEnumerable<Voice> speakers)
+    {
+        ArgumentNullException.ThrowIfNull(speakers);
+        foreach (Voice speaker in speakers)
+        {
+            if (speaker.TryParse(name, out SpeechStyle? style))
+                return (style is null ? new VoiceOptions { Gender = speaker.Gender } : Fixed(style)) with { Speaker = speaker.Name };
+        }
+
+        return null;
     }
 
     /// <summary>The style to speak in, given what the model chose.</summary>

@@ -39,7 +39,9 @@ internal static class ChatCommand
             };
             ConversationOptions options = sampling.Apply(parsed, common.Conversation(parsed));
             options = options with { Voice = voice.Apply(parsed, options.Voice) };
-            ChatSession session = new(common.Load(parsed).StartConversation(options), parsed.GetValue(output)!, common.IsJson(parsed), parsed.GetValue(stream));
+            Assistant assistant = common.Load(parsed);
+            options = options with { Voice = voice.Select(parsed, options.Voice, assistant.SpeechParts) };
+            ChatSession session = new(assistant.StartConversation(options), parsed.GetValue(output)!, common.IsJson(parsed), parsed.GetValue(stream));
             if (turn.Audio is not null || turn.Text is not null)
                 session.Answer(turn, parsed.GetValue(output)!, [parsed.GetValue(image), parsed.GetValue(audio)], cancellation);
             else

@@ -26,8 +26,10 @@ internal static class DecodeCommand
             string[] words = parsed.GetValue(given)!;
             int[] units = Parse(words is ["-"] ? Console.In.ReadToEnd() : string.Join(' ', words));
             VoiceOptions options = voice.Apply(parsed, common.Conversation(parsed).Voice);
+            SpeechTokenizer speech = common.LoadSpeech(parsed);
+            options = voice.Select(parsed, options, speech);
             using AudioOutput audio = AudioOutput.Create(parsed.GetValue(output)!);
-            AudioClip clip = common.LoadSpeech(parsed).Decode(units, options, audio.Write, cancellation);
+            AudioClip clip = speech.Decode(units, options, audio.Write, cancellation);
             if (common.IsJson(parsed))
                 Terminal.WriteJson(new { audio = audio.Path, seconds = clip.Duration.TotalSeconds, units = units.Length });
             else

@@ -3,7 +3,9 @@ using Emova.Evaluation.Agreement;
 using Emova.Evaluation.Data;
 using Emova.Evaluation.Reports;
 using Emova.Evaluation.Tiny;
+using Emova.Evaluation.Voices;
 using Emova.Media;
+using Emova.Models.Speech;
 
 namespace Emova.Cli.Commands;
 
@@ -14,8 +16,10 @@ internal static class EvalCommand
     {
         CommonOptions common = new();
         TinyOptions defaults = new();
-        Argument<string> suite = new("SUITE") { Description = "tiny, or agreement: a quantized model against the one it was made of." };
+        Argument<string> suite = new("SUITE") { Description = "tiny; agreement: a quantized model against the one it was made of; voice: a voice that emova-train voice made." };
         Option<string?> reference = new("--reference") { Description = "agreement: the model folder that --model was made of.", HelpName = "DIR" };
+        Option<string?> voice = new("--voice") { Description = "voice: the folder of the voice.", HelpName = "DIR" };
+        Option<string?> recordings = new("--recordings") { Description = "voice: recordings of the speaker, to tell who speaks.", HelpName = "DIR" };
         Option<string> data = new("--data") { Description = "Corpus written by emova-train data.", HelpName = "DIR", DefaultValueFactory = _ => defaults.Data };
         Option<string?> only = new("--only") { Description = $"Parts to run, separated by commas: {string.Join(",", TinySuite.PartNames)}.", HelpName = "PARTS" };
         Option<int> limit = new("--limit") { Description = "At most N test items per figure.", HelpName = "N", DefaultValueFactory = _ => defaults.Limit };
@@ -25,13 +29,14 @@ internal static class EvalCommand
         ExampleCommand command = new(
             "eval", "Measure the model on test data it was never trained on.",
             "emova eval tiny", "emova eval tiny --only pictures,spoken --limit 50 --json", "emova eval tiny --into README.md",
-            "emova eval agreement --model out/emova-tiny-int4 --reference models/emova-tiny")
-        { suite, reference, data, only, limit, sampled, output, into };
+            "emova eval agreement --model out/emova-tiny-int4 --reference models/emova-tiny",
+            "emova eval voice --voice voices/anna --recordings recordings/anna --into voices/anna/README.md")
+        { suite, reference, voice, recordings, data, only, limit, sampled, output, into };
         common.AddTo(command);
         command.SetAction(async (parsed, cancellation) =>
         {
-            if (parsed.GetValue(suite) is not ("tiny" or "agreement"))
-                throw new EmovaException($"SUITE '{parsed.GetValue(suite)}' is unknown: expected tiny or agreement");
+            if (parsed.GetValue(suite) is not ("tiny" or "agreement" or "voice"))
+                throw new EmovaException($"SUITE '{parsed.GetValue(suite)}' is unknown: expected tiny, agreement or voice");
             ulong seed = parsed.GetValue(common.Seed);
             TinyOptions options = (defaults with
             {
@@ -54,16 +59,27 @@ internal static class EvalCommand
                 return Application.Success;
             }
 
-            AssistantModel model = new(common.Load(parsed));
             string last = "";
-            Report report = await TinySuite.RunAsync(
-                model, options, progress =>
-                {
-                    // One line per step, and every tenth of a long one.
-                    string line = $"{progress.Part}: {progress.Step} {(progress.Total == 0 ? 100 : 10 * (10 * progress.Done / progress.Total))} %";
-                    if (Interlocked.Exchange(ref last, line) != line)
-                        Terminal.Note(line);
-                }, cancellation).ConfigureAwait(false);
+            void Show(TinyProgress progress)
+            {
+                // One line per step, and every tenth of a long one.
+                string line = $"{progress.Part}: {progress.Step} {(progress.Total == 0 ? 100 : 10 * (10 * progress.Done / progress.Total))} %";
+                if (Interlocked.Exchange(ref last, line) != line)
+                    Terminal.Note(line);
+            }
+
+            Report report;
+            if (parsed.GetValue(suite) is "voice")
+            {
+                Voice speaker = Voice.Load(parsed.GetValue(voice) ?? throw new EmovaException("eval voice needs --voice DIR, a folder that emova-train voice wrote"));
+                Assistant assistant = common.Load(parsed);
+                assistant.SpeechParts.AddVoice(speaker);
+                report = await OwnVoiceSuite.RunAsync(assistant, speaker, parsed.GetValue(recordings), options, Show, cancellation).ConfigureAwait(false);
+            }
+            else
+            {
+                report = await TinySuite.RunAsync(new AssistantModel(common.Load(parsed)), options, Show, cancellation).ConfigureAwait(false);
+            }
 
             Finish(report, parsed.GetValue(output)!, document, common.IsJson(parsed));
             return Application.Success;

@@ -12,6 +12,7 @@ internal static class ServeCommand
         CommonOptions common = new();
         Option<string?> host = new("--host") { Description = "Address to listen on. Default: 127.0.0.1.", HelpName = "IP" };
         Option<int?> port = new("--port") { Description = "Port; 0 takes a free one. Default: 8080.", HelpName = "N" };
+        Option<string[]> voices = new("--voice") { Description = "Folder of a speaker to add to the model's voices; may be given several times.", HelpName = "DIR", DefaultValueFactory = _ => [] };
         Option<string?> name = new("--model-name") { Description = "The model's name in the protocol. Default: the name of its folder.", HelpName = "NAME" };
         Option<string?> keys = new("--api-key-file") { Description = "File with hashed API keys; without it there are none.", HelpName = "FILE" };
         Option<string?> newKey = new("--new-api-key") { Description = "Make a key of that name, add its hash to --api-key-file, show the key once, and end.", HelpName = "NAME" };
@@ -20,7 +21,7 @@ internal static class ServeCommand
         ExampleCommand command = new(
             "serve", "Serve the model to OpenAI clients over HTTP and WebSocket.",
             "emova serve", "emova serve --port 9000 --config server.json", "emova serve --api-key-file keys --new-api-key ann")
-        { host, port, name, keys, newKey, slots, config, common.Model, common.SpeechTokenizer, common.Adapter, common.Threads };
+        { host, port, voices, name, keys, newKey, slots, config, common.Model, common.SpeechTokenizer, common.Adapter, common.Threads };
         command.SetAction(async (parsed, cancellation) =>
         {
             if (parsed.GetValue(newKey) is { } owner)
@@ -35,6 +36,8 @@ internal static class ServeCommand
             Set("Model", common.ModelFolder(parsed));
             Set("SpeechTokenizer", common.SpeechTokenizerFolder(parsed));
             Set("Adapter", parsed.GetValue(common.Adapter)?.LastOrDefault());
+            string[] folders = parsed.GetValue(voices) ?? [];
+            for (int i = 0; i < folders.Length; i++) Set(string.Create(System.Globalization.CultureInfo.InvariantCulture, $"Voices:{i}"), folders[i]);
             Set("Host", parsed.GetValue(host));
             Set("Port", parsed.GetValue(port)?.ToString(System.Globalization.CultureInfo.InvariantCulture));
             Set("ModelName", parsed.GetValue(name));

@@ -16,6 +16,7 @@ internal static class SpeakCommand
             "speak", "Say a text aloud.",
             "emova speak \"good morning\" --out hello.wav",
             "emova speak \"i am sorry\" --style female-sad-low-slow --emotion-strength 1.3",
+            "emova speak \"good morning\" --voice voices/anna --style female-happy-high",
             "emova speak \"what a day\" --style male-happy-high --pitch-shift -2 --speed 1.1")
         { text, output };
         voice.AddTo(command);
@@ -25,8 +26,10 @@ internal static class SpeakCommand
         {
             ConversationOptions options = sampling.Apply(parsed, common.Conversation(parsed));
             options = options with { Voice = voice.Apply(parsed, options.Voice) };
+            Assistant assistant = common.Load(parsed);
+            options = options with { Voice = voice.Select(parsed, options.Voice, assistant.SpeechParts) };
             using AudioOutput audio = AudioOutput.Create(parsed.GetValue(output)!);
-            Reply reply = common.Load(parsed).Speak(parsed.GetValue(text)!, options, audio.Write, cancellation);
+            Reply reply = assistant.Speak(parsed.GetValue(text)!, options, audio.Write, cancellation);
             if (common.IsJson(parsed))
                 Terminal.WriteJson(ReplyJson.Of(reply, audio.Path));
             else

@@ -6,7 +6,9 @@ namespace Emova.Evaluation.Speech;
 /// <summary>Mean and deviation of the log-mel bands of a recording: what an ordinary representation of speech still says about style.</summary>
 public static class MelStatistics
 {
-    private const int Bands = 40;
+    /// <summary>Mel bands.</summary>
+    public const int Bands = 40;
+
     private const int FftLength = 512;
     private const int Hop = 160;
 

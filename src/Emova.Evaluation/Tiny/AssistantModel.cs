@@ -11,14 +11,17 @@ public sealed class AssistantModel : IEvaluatedModel
     private readonly SpiralEncoder _encoder;
     private readonly SourceFilterVocoder _vocoder;
     private readonly StyleTable _styles;
+    private readonly Voice? _speaker;
 
+    /// <param name="assistant">The model.</param>
+    /// <param name="speaker">A voice that was added to it, to speak with; null for its own.</param>
     /// <exception cref="EmovaException">The model cannot hear or speak.</exception>
-    public AssistantModel(Assistant assistant)
+    public AssistantModel(Assistant assistant, Voice? speaker = null)
     {
-        _assistant = assistant;
+        (_assistant, _speaker) = (assistant, speaker);
         _encoder = assistant.Model.SpeechEncoder ?? throw new EmovaException("eval tiny: this model has no speech encoder");
-        _vocoder = assistant.Model.SpeechDecoder as SourceFilterVocoder ?? throw new EmovaException("eval tiny: this model has no speech decoder of EMOVA-Tiny's kind");
-        _styles = assistant.Styles ?? throw new EmovaException("eval tiny: this model has no voice styles");
+        _vocoder = (speaker?.Decoder ?? assistant.Model.SpeechDecoder) as SourceFilterVocoder ?? throw new EmovaException("eval tiny: this model has no speech decoder of EMOVA-Tiny's kind");
+        _styles = speaker?.Styles ?? assistant.Styles ?? throw new EmovaException("eval tiny: this model has no voice styles");
     }
 
     public int[] Encode(float[] samples) => _encoder.Encode(_assistant.CutSilence(new AudioClip(samples, Assistant.SampleRate)).Samples);
@@ -27,7 +30,7 @@ public sealed class AssistantModel : IEvaluatedModel
 
     public float[] Speak(int[] units, string style) => _vocoder.Synthesize(units, _styles.Resolve(SpeechStyle.Parse(style))).Samples;
 
-    public float[] SpeakStreamed(int[] units, string style) => _assistant.DecodeUnits(units, VoiceOptions.Fixed(SpeechStyle.Parse(style))).Samples;
+    public float[] SpeakStreamed(int[] units, string style) => _assistant.DecodeUnits(units, VoiceOptions.Fixed(SpeechStyle.Parse(style)) with { Speaker = _speaker?.Name }).Samples;
 
     public string Transcribe(float[] samples) => _assistant.Transcribe(new AudioClip(samples, Assistant.SampleRate));
 

@@ -54,11 +54,11 @@ internal sealed class SpeechEndpoint(IInferenceEngine engine, ILogger<SpeechEndp
         return sentences.Count > 0 ? sentences : throw ApiException.Invalid("input", "There is nothing to say in 'input'.");
     }
 
-    private static VoiceOptions Voice(SpeechRequest request)
+    private VoiceOptions Voice(SpeechRequest request)
     {
         if (request.Instructions?.Length > MaxInput)
             throw ApiException.Invalid("instructions", $"'instructions' has {request.Instructions.Length} characters, allowed are {MaxInput}.", "string_above_max_length");
-        VoiceOptions voice = InstructionStyle.Apply(VoiceParameters.Parse(request.Voice, "voice"), request.Instructions);
+        VoiceOptions voice = InstructionStyle.Apply(VoiceParameters.Parse(request.Voice, "voice", engine.Info), request.Instructions);
         return VoiceParameters.Apply(voice, "", request.Emotion, request.Pitch, request.Speed, request.PitchShift, request.EmotionStrength, unchecked((ulong)(request.Seed ?? 0)));
     }
 

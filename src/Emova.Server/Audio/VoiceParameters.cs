@@ -8,7 +8,7 @@ namespace Emova.Server.Audio;
 internal static class VoiceParameters
 {
     /// <summary>A voice given as a text or as <c>{"id": text}</c>.</summary>
-    public static VoiceOptions Parse(JsonElement? voice, string param)
+    public static VoiceOptions Parse(JsonElement? voice, string param, EngineInfo info)
     {
         if (voice is null or { ValueKind: JsonValueKind.Null or JsonValueKind.Undefined })
             throw ApiException.Missing(param);
@@ -16,7 +16,7 @@ internal static class VoiceParameters
         if (value.ValueKind == JsonValueKind.Object && value.TryGetProperty("id", out JsonElement id))
             value = id;
         return value.ValueKind == JsonValueKind.String
-            ? VoiceNames.Find(value.GetString()!) ?? throw ApiException.Invalid(param, $"'{param}' is '{value.GetString()}': a voice is female, male, one of OpenAI's names, or a style of /v1/audio/voices.")
+            ? VoiceNames.Find(value.GetString()!, info.Speakers) ?? throw ApiException.Invalid(param, $"'{param}' is '{value.GetString()}': a voice is female, male, one of OpenAI's names, or one of /v1/audio/voices.")
             : throw ApiException.Invalid(param, $"'{param}' is a text or an object with an 'id'.", "invalid_type");
     }
 

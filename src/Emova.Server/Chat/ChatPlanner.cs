@@ -98,8 +98,8 @@ internal sealed class ChatPlanner(IInferenceEngine engine, ChatMessageReader mes
         };
     }
 
-    private static VoiceOptions Voice(ChatAudioOptions? audio, ulong seed) => audio is null ? new VoiceOptions { Seed = seed } : VoiceParameters.Apply(
-        VoiceParameters.Parse(audio.Voice, "audio.voice"), "audio.", audio.Emotion, audio.Pitch, audio.Speed, audio.PitchShift, audio.EmotionStrength, seed);
+    private VoiceOptions Voice(ChatAudioOptions? audio, ulong seed) => audio is null ? new VoiceOptions { Seed = seed } : VoiceParameters.Apply(
+        VoiceParameters.Parse(audio.Voice, "audio.voice", engine.Info), "audio.", audio.Emotion, audio.Pitch, audio.Speed, audio.PitchShift, audio.EmotionStrength, seed);
 
     /// <summary>Where a request says nothing the most likely token is taken: EMOVA was trained to be used so. Units always are: wrong ones are heard as wrong words.</summary>
     private static SamplingOptions Sampling(ChatRequest request, ulong seed)

@@ -7,13 +7,17 @@ namespace Emova.Server.Engine;
 /// <param name="CanHear">Whether it takes speech.</param>
 /// <param name="CanSpeak">Whether it answers aloud.</param>
 /// <param name="CanSee">Whether it takes pictures.</param>
-/// <param name="Voices">Names of its styles, <c>female-happy-high</c>.</param>
+/// <param name="Voices">Names of its styles, <c>female-happy-high</c>, and of its speakers, <c>anna</c> and <c>anna-happy-high</c>.</param>
 /// <param name="OutputSampleRate">Samples per second of its speech; 0 when it cannot speak.</param>
 /// <param name="ContextLength">Positions a conversation may have.</param>
 /// <param name="SystemText">The system text the model is used to.</param>
 public sealed record EngineInfo(
     string ModelName, DateTimeOffset Created, string Fingerprint, bool CanHear, bool CanSpeak, bool CanSee,
-    IReadOnlyList<string> Voices, int OutputSampleRate, int ContextLength, string SystemText = "");
+    IReadOnlyList<string> Voices, int OutputSampleRate, int ContextLength, string SystemText = "")
+{
+    /// <summary>Speakers beside the model's own.</summary>
+    public IReadOnlyList<Models.Speech.Voice> Speakers { get; init; } = [];
+}
 
 /// <summary>How busy the engine is.</summary>
 /// <param name="Running">Replies being written.</param>

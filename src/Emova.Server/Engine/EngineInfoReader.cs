@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Security.Cryptography;
 using Emova.Models.Language;
+using Emova.Models.Speech;
 
 namespace Emova.Server.Engine;
 
@@ -24,8 +25,14 @@ internal static class EngineInfoReader
         return new EngineInfo(
             name, new DateTimeOffset(created, TimeSpan.Zero), Fingerprint(weights), assistant.SpeechParts.Encoder is not null,
             assistant.SpeechParts.Decoder is not null && assistant.Styles is not null, assistant.Model.Vision is not null,
-            assistant.Styles?.Names ?? [], assistant.SpeechParts.Decoder?.SampleRate ?? 0, context, assistant.Template.SystemText);
+            [.. assistant.Styles?.Names ?? [], .. assistant.SpeechParts.Voices.SelectMany(NamesOf)],
+            assistant.SpeechParts.Decoder?.SampleRate ?? 0, context, assistant.Template.SystemText) { Speakers = assistant.SpeechParts.Voices };
     }
+
+    /// <summary>A speaker's name, and its name with every emotion and pitch of the register that is its own.</summary>
+    private static IEnumerable<string> NamesOf(Voice speaker) =>
+        speaker.Styles.Names.Where(style => style.StartsWith(speaker.Gender + "-", StringComparison.Ordinal))
+            .Select(style => speaker.Name + style[speaker.Gender.Length..]).Prepend(speaker.Name);
 
     /// <summary>Names, sizes and times of the weight files and the version of the program: reading gigabytes for a label would not pay.</summary>
     private static string Fingerprint(FileInfo[] weights)

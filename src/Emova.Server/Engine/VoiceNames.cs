@@ -14,11 +14,13 @@ internal static class VoiceNames
 
     /// <summary>
     /// How a voice sounds: <c>female</c> or <c>male</c> (or one of OpenAI's names) leaves emotion and pitch to the model, a style
-    /// <c>female-happy-high</c> keeps to it.
+    /// <c>female-happy-high</c> keeps to it. An added speaker is asked for in the same two ways: <c>anna</c>, <c>anna-happy-high</c>.
     /// </summary>
     /// <returns>Null when there is no such voice.</returns>
-    public static VoiceOptions? Find(string name)
+    public static VoiceOptions? Find(string name, IReadOnlyList<Voice>? speakers = null)
     {
+        if (VoiceOptions.FindSpeaker(name, speakers ?? []) is { } speaker)
+            return speaker;
         string voice = Known.GetValueOrDefault(name, name);
         if (SpeechStyle.Genders.Contains(voice))
             return new VoiceOptions { Gender = voice };

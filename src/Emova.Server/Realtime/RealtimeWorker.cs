@@ -156,7 +156,7 @@ internal sealed class RealtimeWorker : IRealtimeModel
 
     ReplyGrammar? IRealtimeModel.FindCallGrammar(IReadOnlyList<ChatTool> tools, bool allowText) => _grammars?.Calls(tools, allowText, allowSeveral: true);
 
-    VoiceOptions? IRealtimeModel.FindVoice(string name) => VoiceNames.Find(name);
+    VoiceOptions? IRealtimeModel.FindVoice(string name) => VoiceNames.Find(name, _engine.Info.Speakers);
 
     private ValueTask PostAsync(Input input, CancellationToken cancellationToken) => _inbox.Writer.WriteAsync(input, cancellationToken);
 

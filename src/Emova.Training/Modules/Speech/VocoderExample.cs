@@ -15,7 +15,8 @@ namespace Emova.Training.Modules.Speech;
 /// <param name="LogEnergy">Log root mean square per frame.</param>
 public sealed record VocoderExample(int[] Units, int[] Runs, int Style, float[] Wave, float[] Pitch, float[] LogEnergy)
 {
-    private const float Silence = -11.5f;
+    /// <summary>Log energy of a frame without sound.</summary>
+    public const float Silence = -11.5f;
 
     public int Frames => Pitch.Length;
 

@@ -34,6 +34,29 @@ public sealed class SpeechTokenizer
     /// <summary>The voice styles; null for a model that cannot speak.</summary>
     public StyleTable? Styles { get; }
 
+    /// <summary>Speakers beside the model's own, by name; those in the folder <c>voices</c> inside of the model's are there from the start.</summary>
+    public IReadOnlyList<Voice> Voices { get; private set; } = [];
+
+    /// <summary>Adds a speaker, in the place of one of the same name. Not to be called while something is spoken.</summary>
+    /// <exception cref="EmovaException">The voice speaks other units or at another sample rate than the model.</exception>
+    public void AddVoice(Voice voice)
+    {
+        ArgumentNullException.ThrowIfNull(voice);
+        ISpeechDecoder own = Decoder ?? throw new EmovaException($"voice '{voice.Name}': this model has no speech decoder, so there is nothing to replace");
+        if (voice.Decoder.UnitCount != own.UnitCount || voice.Decoder.SampleRate != own.SampleRate)
+        {
+            throw new EmovaException(
+                $"voice '{voice.Name}': made for {voice.Decoder.UnitCount} units and {voice.Decoder.SampleRate} samples per second, this model has {own.UnitCount} and {own.SampleRate}");
+        }
+
+        Voices = [.. Voices.Where(other => other.Name != voice.Name).Append(voice).OrderBy(other => other.Name, StringComparer.Ordinal)];
+    }
+
+    /// <summary>The speaker of that name.</summary>
+    /// <exception cref="EmovaException">There is none; the message lists those there are.</exception>
+    public Voice FindVoice(string name) => Voices.FirstOrDefault(voice => voice.Name == name)
+        ?? throw new EmovaException($"voice '{name}' is unknown: expected {string.Join(", ", SpeechStyle.Genders.Concat(Voices.Select(voice => voice.Name)))}");
+
     /// <summary>Whether a folder is EMOVA's speech tokenizer repository, which has no language model.</summary>
     public static bool IsRepository(ModelFolder folder)
     {
