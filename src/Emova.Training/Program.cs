@@ -27,6 +27,8 @@ root.Add(ExperimentCommand.Create());
 root.Add(LaunchCommand.Create());
 root.Add(CheckClusterCommand.Create());
 root.Add(VoiceCommand.Create());
+root.Add(SpeechVitsCommand.Create());
+root.Add(StylesCommand.Create());
 
 try
 {

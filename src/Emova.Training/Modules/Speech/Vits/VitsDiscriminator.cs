@@ -37,7 +37,9 @@ public sealed class VitsDiscriminator
     }
 
     /// <summary>Judges waveforms (B, 1, N): first the scale discriminator, then the periods in the order of the configuration.</summary>
-    public IReadOnlyList<DiscriminatorOutput> Forward(Tensor waves) => [.. _discriminators.Select(discriminator => discriminator.Forward(waves))];
+    /// <param name="waves">Waveforms.</param>
+    /// <param name="isJudged">True when the waveforms are to learn from the judgment and the discriminators are not.</param>
+    public IReadOnlyList<DiscriminatorOutput> Forward(Tensor waves, bool isJudged = false) => [.. _discriminators.Select(discriminator => discriminator.Forward(waves, isJudged))];
 
     private static SubDiscriminator ScaleDiscriminator(VitsDiscriminatorConfig config, ParameterScope scope)
     {
@@ -76,54 +78,18 @@ public sealed class VitsDiscriminator
 
     private sealed class SubDiscriminator(Func<Tensor, Tensor> arrange, List<NormalizedConvolution> layers, NormalizedConvolution last)
     {
-        public DiscriminatorOutput Forward(Tensor waves)
+        public DiscriminatorOutput Forward(Tensor waves, bool isJudged)
         {
             Tensor x = arrange(waves);
             List<Tensor> maps = [];
             foreach (NormalizedConvolution layer in layers)
             {
-                x = F.leaky_relu(layer.Forward(x), LeakySlope);
+                x = F.leaky_relu(layer.Forward(x, isFixed: isJudged), LeakySlope);
                 maps.Add(x);
             }
-            x = last.Forward(x);
+            x = last.Forward(x, isFixed: isJudged);
             maps.Add(x);
             return new DiscriminatorOutput(x.flatten(1), maps);
         }
-    }
-
-    /// <summary>Convolution along time whose weight is a direction (weight_v) with a length per output channel (weight_g).</summary>
-    private sealed class NormalizedConvolution
-    {
-        private readonly Tensor _bias;
-        private readonly Tensor _gain;
-        private readonly Tensor _direction;
-        private readonly long[] _kernelDims;
-        private readonly int _stride;
-        private readonly int _groups;
-
-        // shape: outputs, inputs of all groups together, kernel, and 1 for a convolution of pictures.
-        public NormalizedConvolution(ParameterScope scope, long[] shape, int stride = 1, int groups = 1)
-        {
-            (long outputs, long inputs) = (shape[0], shape[1]);
-            if (groups < 1 || outputs < 1 || outputs % groups != 0 || inputs % groups != 0)
-                throw new EmovaException($"{scope.Prefix[..^1]}: {inputs} inputs and {outputs} outputs do not divide into {groups} groups");
-            (_stride, _groups) = (stride, groups);
-            _kernelDims = [.. Enumerable.Range(1, shape.Length - 1).Select(dim => (long)dim)];
-            long fanIn = inputs / groups * shape[2];
-            _bias = scope.Full("bias", 0, outputs);
-            _direction = scope.Normal("weight_v", 1 / Math.Sqrt(3.0 * fanIn), [outputs, inputs / groups, .. shape[2..]]);
-            using (no_grad()) _gain = scope.Store.Add($"{scope.Prefix}weight_g", Norm()); // so that the initial weights are the drawn ones
-        }
-
-        public Tensor Forward(Tensor x) // (B, C, T) or (B, C, T, period)
-        {
-            Tensor weight = _direction.mul(_gain.div(Norm()));
-            long padding = _direction.shape[2] / 2;
-            return weight.dim() == 3
-                ? F.conv1d(x, weight, _bias, stride: _stride, padding: padding, groups: _groups)
-                : F.conv2d(x, weight, _bias, strides: [_stride, 1], padding: [padding, 0], groups: _groups);
-        }
-
-        private Tensor Norm() => _direction.square().sum(_kernelDims, keepdim: true).sqrt(); // (outputs, 1, 1[, 1])
     }
 }
