@@ -26,6 +26,8 @@ public sealed class ShippedConfigTests
             "loop" => StageConfig.Load<SpeechDurationSettings>(path), // what all stages of `micro` have
             "data" => StageConfig.Load<DataConfig>(path),
             "export" => StageConfig.Load<ExportSettings>(path),
+            "voice" => StageConfig.Load<Emova.Training.Voices.OwnVoiceSettings>(path),
+            ['s', 'p', 'e', 'e', 'c', 'h', '-', 'v', ..] => StageConfig.Load<SpeechVitsSettings>(path),
             ['v', 'i', 's', ..] => StageConfig.Load<VisionSettings>(path),
             "speech-duration" => StageConfig.Load<SpeechDurationSettings>(path),
             ['s', 'p', 'e', 'e', 'c', 'h', '-', 'e', ..] => StageConfig.Load<SpeechEncoderSettings>(path),
