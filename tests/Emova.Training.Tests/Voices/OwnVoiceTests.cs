@@ -48,7 +48,7 @@ public sealed class OwnVoiceTests : IDisposable
         WavFile.Write(Path.Combine(folder, "copy.wav"), Speech(1, 2.5), 16000);
         WavFile.Write(Path.Combine(folder, "short.wav"), Speech(1, 0.5), 16000);
         WavFile.Write(Path.Combine(folder, "silent.wav"), new float[32000], 16000);
-        WavFile.Write(Path.Combine(folder, "telephone.wav"), Speech(1, 2.5), 8000);
+        WavFile.Write(Path.Combine(folder, "telephone.wav"), Speech(3, 2.5), 8000);
         WavFile.Write(Path.Combine(folder, "clipped.wav"), [.. Speech(1, 2.5).Select(x => Math.Clamp(20 * x, -1, 1))], 16000);
         WavFile.Write(Path.Combine(folder, "not-a-number.wav"), [.. Speech(1, 2).Append(float.NaN)], 16000, WavEncoding.IeeeFloat);
         Random noise = new(1);
