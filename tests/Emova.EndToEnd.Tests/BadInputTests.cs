@@ -68,7 +68,7 @@ public sealed class BadInputTests(ModelFixture work) : IClassFixture<ModelFixtur
     [InlineData("pitch shift", "12", "speak", "hi", "--pitch-shift", "40")]
     [InlineData("--speed", "quick", "speak", "hi", "--speed", "quick")]
     [InlineData("speed", "0.5", "speak", "hi", "--speed", "0")]
-    [InlineData("gender", "robot", "chat", "--text", "hi", "--voice", "robot")]
+    [InlineData("voice", "robot", "chat", "--text", "hi", "--voice", "robot")]
     [InlineData("temperature", "10", "chat", "--text", "hi", "--temperature", "-1")]
     [InlineData("top-p", "0", "chat", "--text", "hi", "--top-p", "0")]
     [InlineData("--threads", "256", "speak", "hi", "--threads", "0")]

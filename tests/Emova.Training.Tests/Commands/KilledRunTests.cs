@@ -13,8 +13,7 @@ public sealed class KilledRunTests : IDisposable
 
     public void Dispose() => Directory.Delete(_folder, recursive: true);
 
-    /// <summary>Takes some minutes: run it by name with <c>--explicit on</c>.</summary>
-    [Fact(Explicit = true)]
+    [Fact]
     public void The_whole_chain_survives_ten_kills()
     {
         if (!FliteSynthesizer.IsAvailable) Assert.Skip($"needs the Debian package {FliteSynthesizer.Package}");

@@ -97,6 +97,7 @@ public sealed class Qwen2TwinTests
                 RopeTheta = config.GetProperty("rope_theta").GetDouble(),
                 RmsNormEps = config.GetProperty("rms_norm_eps").GetSingle(),
                 MaxPositionEmbeddings = 64,
+                TieWordEmbeddings = config.GetProperty("tie_word_embeddings").GetBoolean(),
             },
             options ?? TwinOptions.Exact);
         golden.Load(model);

@@ -1,5 +1,6 @@
 using Emova.Training.Commands;
 using Emova.Training.Data;
+using Emova.Training.Experiments;
 using Emova.Training.Infrastructure;
 using Emova.Training.Stages;
 using Emova.Training.Stages.Language;
@@ -24,6 +25,7 @@ public sealed class ShippedConfigTests
         {
             "tiny" or "micro" => StageConfig.Load<AllSettings>(path),
             "loop" => StageConfig.Load<SpeechDurationSettings>(path), // what all stages of `micro` have
+            "omni-vs-bimodal" or "semantic-units" => StageConfig.Load<ExperimentSettings>(path),
             "data" => StageConfig.Load<DataConfig>(path),
             "export" => StageConfig.Load<ExportSettings>(path),
             "voice" => StageConfig.Load<Emova.Training.Voices.OwnVoiceSettings>(path),
