@@ -9,15 +9,13 @@ using F = TorchSharp.torch.nn.functional;
 namespace Emova.Training.Stages;
 
 /// <summary>Settings of the stage, configs/training/speech-decoder.yaml.</summary>
-public sealed record SpeechDecoderSettings : LoopSettings
+public sealed record SpeechDecoderSettings : VocoderSettings
 {
     /// <summary>Model configuration with the section <c>speech_decoder_config</c>.</summary>
     public string Model { get; set; } = "configs/models/emova-tiny.json";
 
     /// <summary>Audio per step, padding included.</summary>
     public double SecondsPerStep { get; set; } = 16;
-
-    public double WeightDecay { get; set; } = 0.01;
 
     /// <summary>Canonical recordings used beside the styled ones.</summary>
     public int CanonicalUtterances { get; set; } = 1500;
@@ -27,21 +25,6 @@ public sealed record SpeechDecoderSettings : LoopSettings
 
     /// <summary>Longest utterance used, in seconds.</summary>
     public double MaxSeconds { get; set; } = 6;
-
-    public double SpectrumWeight { get; set; } = 1;
-
-    public double MelWeight { get; set; } = 1;
-
-    public double PitchWeight { get; set; } = 1;
-
-    public double VoicingWeight { get; set; } = 0.5;
-
-    public double EnergyWeight { get; set; } = 0.5;
-
-    public double DurationWeight { get; set; } = 0.3;
-
-    /// <summary>Matrix products of the blocks in bfloat16.</summary>
-    public bool BrainFloat { get; set; } = true;
 
     public int EvaluationUtterances { get; set; } = 48;
 }

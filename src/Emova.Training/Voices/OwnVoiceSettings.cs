@@ -1,9 +1,9 @@
-using Emova.Training.Infrastructure;
+using Emova.Training.Stages;
 
 namespace Emova.Training.Voices;
 
 /// <summary>Settings of <c>emova-train voice</c>, configs/training/voice.yaml.</summary>
-public sealed record OwnVoiceSettings : LoopSettings
+public sealed record OwnVoiceSettings : VocoderSettings
 {
     /// <summary>Seconds of usable recordings below which nothing is trained.</summary>
     public double MinimumSeconds { get; set; } = 60;
@@ -14,26 +14,9 @@ public sealed record OwnVoiceSettings : LoopSettings
     /// <summary>Audio per step, padding included.</summary>
     public double SecondsPerStep { get; set; } = 12;
 
-    public double WeightDecay { get; set; } = 0.01;
-
-    public double SpectrumWeight { get; set; } = 1;
-
-    public double MelWeight { get; set; } = 1;
-
-    public double PitchWeight { get; set; } = 1;
-
-    public double VoicingWeight { get; set; } = 0.5;
-
-    public double EnergyWeight { get; set; } = 0.5;
-
-    public double DurationWeight { get; set; } = 0.3;
-
     /// <summary>Weight of the differences between styles that the voice takes over from the shipped one.</summary>
     public double StyleWeight { get; set; } = 1;
 
     /// <summary>Share of the steps, 0 to 1, whose styles are of the speaker's own register.</summary>
     public double OwnRegisterShare { get; set; } = 0.6;
-
-    /// <summary>Matrix products of the blocks in bfloat16.</summary>
-    public bool BrainFloat { get; set; } = true;
 }
